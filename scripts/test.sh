@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# All checks: set-up, lint, types, tests. Arguments go to pytest:  scripts/test.sh tests/losses -k wavelet
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+scripts/setup_env.sh
+.venv/bin/ruff check .
+.venv/bin/mypy
+# Small tensors on few cores: one thread a process is faster than threads that wait for each other.
+OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} .venv/bin/python -m pytest "$@"

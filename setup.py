@@ -1,0 +1,53 @@
+"""S3Net for BasicSR. PyTorch and BasicSR are installed first, without build isolation: see scripts/setup_env.sh."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r"__version__ = '([^']+)'", (HERE / 's3net_plugin/__init__.py').read_text(encoding='utf-8')).group(1)
+
+setup(
+    name='s3net_plugin',
+    version=VERSION,
+    description='S3Net, depth-guided image relighting, as a plugin for BasicSR',
+    long_description=(HERE / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    packages=find_packages(include=['s3net_plugin', 's3net_plugin.*']),
+    # BasicSR 1.4.2 does not install on Python 3.13 and later.
+    python_requires='>=3.10,<3.13',
+    install_requires=[
+        # 2.6 is the first release whose torch.load refuses arbitrary pickles by default; BasicSR relies on the default.
+        'torch>=2.6,<3',
+        'torchvision>=0.21,<1',
+        'basicsr==1.4.2',
+        'mmengine>=0.10.4,<1',
+        'timm>=1.0.9,<2',
+        'opencv-python>=4.8,<6',
+        'PyWavelets>=1.5,<2',
+        'lmdb>=1.4,<4',
+        'numpy>=1.26,<3',
+        'pillow>=10.1',
+        'pyyaml>=6',
+        'scikit-image>=0.22,<1',
+        'tqdm>=4.60',
+    ],
+    extras_require={
+        'render': ['mitsuba>=3.7,<4'],
+        'dev': ['mypy>=1.11', 'pytest>=8', 'ruff>=0.6', 'types-PyYAML', 'types-tqdm'],
+    },
+    entry_points={
+        'console_scripts': ['basicsr=s3net_plugin.cli:main'],
+        # The `basicsr` command imports every module named in this group before it reads an option file.
+        'basicsr.plugins': ['s3net=s3net_plugin'],
+    },
+    classifiers=[
+        'License :: OSI Approved :: Apache Software License',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Topic :: Scientific/Engineering :: Image Processing',
+    ],
+)
