@@ -1,0 +1,90 @@
+"""The `basicsr` command: BasicSR's own pipelines, with plugins loaded and the option file checked first."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+
+USAGE = 'usage: basicsr train.py|test.py -opt OPTIONS.yml [BasicSR flags]'
+
+
+def load_plugins() -> None:
+    """Import every module that an installed package names in the entry-point group ``basicsr.plugins``.
+
+    Raises:
+        ImportError: a plugin cannot be imported; the message names it.
+    """
+    for plugin in entry_points(group='basicsr.plugins'):
+        try:
+            plugin.load()
+        except Exception as error:
+            raise ImportError(f'the plugin {plugin.name!r} ({plugin.value}) cannot be loaded: {error}') from error
+
+
+def _parser(job: str) -> argparse.ArgumentParser:
+    """BasicSR's flags, so that a wrong one is met before anything else happens."""
+    parser = argparse.ArgumentParser(prog=f'basicsr {job}', allow_abbrev=False)
+    parser.add_argument('-opt', required=True, help='option file (YAML)')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='job launcher')
+    parser.add_argument('--auto_resume', action='store_true', help='go on from the newest whole checkpoint')
+    parser.add_argument('--debug', action='store_true', help='validate and save every 8 iterations')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by older launchers')
+    parser.add_argument('--force_yml', nargs='+', default=None, metavar='KEY:KEY=VALUE', help='change options')
+    return parser
+
+
+def run(job: str, argv: Sequence[str]) -> None:
+    """Run ``train`` or ``test`` with BasicSR's command line ``argv``, the working directory as root.
+
+    Raises:
+        OptionError: the option file or the command line has to be changed.
+    """
+    from s3net_plugin import compat
+    from s3net_plugin.utils.option_check import check_options
+    from s3net_plugin.utils.option_file import read_option_file
+
+    args = _parser(job).parse_args(argv)
+    load_plugins()
+    opt = read_option_file(args.opt, args.force_yml)
+    check_options(opt, is_train=job == 'train', where=args.opt)
+    compat.prepare_run(opt)
+    # BasicSR parses sys.argv itself, and knows one spelling of the local rank.
+    sys.argv = [f'basicsr {job}.py', *(arg.replace('--local-rank', '--local_rank') for arg in argv)]
+    if job == 'train':
+        from basicsr.train import train_pipeline as pipeline
+    else:
+        from basicsr.test import test_pipeline as pipeline
+    pipeline(os.getcwd())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the console command; returns the exit status (2 for options that have to be changed)."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    job = argv[0].removesuffix('.py') if argv else ''
+    if job not in ('train', 'test'):
+        asked = job in ('-h', '--help')
+        print(USAGE, file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
+    from s3net_plugin.utils.option_file import OptionError
+
+    try:
+        run(job, argv[1:])
+    except OptionError as error:
+        return _fail(str(error), 2)
+    except (ImportError, OSError) as error:
+        return _fail(str(error), 1)
+    return 0
+
+
+def _fail(message: str, status: int) -> int:
+    # Under a launcher every process meets the same error; one of them says it.
+    if os.environ.get('RANK', '0') == '0':
+        print(f'basicsr: error: {message}', file=sys.stderr)
+    return status
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""What BasicSR 1.4.2 needs from outside to run today: one small function per trap, each with its reason.
+
+Nothing else in this package patches a foreign module. Every function looks first whether its trap is still there, so
+that a BasicSR in which it has been mended is left alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import inspect
+import math
+import os
+import sys
+import types
+from argparse import Namespace
+from collections.abc import Callable
+from typing import Any
+
+
+def _still_has(function: Callable, line: str) -> bool:
+    """Whether the source of ``function`` still holds the line that is the trap."""
+    return line in inspect.getsource(function)
+
+
+# -- needed by `import s3net_plugin` ---------------------------------------------------------------------------------
+
+
+def provide_functional_tensor() -> None:
+    """``basicsr.data.degradations`` imports a module that torchvision dropped in 0.17; hand it the one name it takes."""
+    name = 'torchvision.transforms.functional_tensor'
+    if name in sys.modules or importlib.util.find_spec(name) is not None:
+        return
+    from torchvision.transforms.functional import rgb_to_grayscale
+
+    module = types.ModuleType(name)
+    module.rgb_to_grayscale = rgb_to_grayscale  # type: ignore[attr-defined]
+    sys.modules[name] = module
+
+
+def copy_ema_buffers() -> None:
+    """``model_ema`` averages parameters only, so the network that is validated keeps its initial BatchNorm statistics."""
+    from basicsr.models.base_model import BaseModel
+
+    stock = BaseModel.model_ema
+    if _still_has(stock, 'buffers'):
+        return
+
+    def model_ema(self: Any, decay: float = 0.999) -> None:
+        stock(self, decay)
+        buffers = dict(self.get_bare_model(self.net_g).named_buffers())
+        for name, buffer in self.net_g_ema.named_buffers():
+            # Copied, not averaged: they are running averages already, and num_batches_tracked is a count.
+            buffer.data.copy_(buffers[name].data)
+
+    BaseModel.model_ema = model_ema
+
+
+def write_checkpoints_whole() -> None:
+    """Checkpoints are written in place, so a kill leaves a torn file, and a full disk is logged and forgotten."""
+    from basicsr.models.base_model import BaseModel
+
+    from s3net_plugin.models import saving
+
+    if _still_has(BaseModel.save_network, 'torch.save(save_dict, save_path)'):
+        BaseModel.save_network = saving.save_network
+    if _still_has(BaseModel.save_training_state, 'torch.save(state, save_path)'):
+        BaseModel.save_training_state = saving.save_training_state
+
+
+# -- needed by the `basicsr` command ---------------------------------------------------------------------------------
+
+
+def honour_option_file(opt: dict[str, Any]) -> None:
+    """``parse_options`` overwrites ``experiments_root`` and ``results_root``, and several GPUs without a launcher
+    silently become DataParallel with a larger batch; keep what the file says, and use one GPU and say so."""
+    import basicsr.test
+    import basicsr.train
+    from basicsr.utils import options
+
+    if not _still_has(options.parse_options, "opt['path']['experiments_root'] = experiments_root"):
+        return
+
+    def parse_options(root_path: str, is_train: bool = True) -> tuple[dict[str, Any], Namespace]:
+        parsed, args = options.parse_options(root_path, is_train)
+        root = 'experiments_root' if is_train else 'results_root'
+        wanted = opt['path'].get(root)
+        if wanted:
+            stock_root, wanted = parsed['path'][root], os.path.join(root_path, os.path.expanduser(wanted))
+            for key, value in parsed['path'].items():
+                if isinstance(value, str) and (value == stock_root or value.startswith(stock_root + os.sep)):
+                    parsed['path'][key] = wanted + value[len(stock_root) :]
+        if not parsed['dist'] and parsed['num_gpu'] > 1:
+            print(
+                f'{parsed["num_gpu"]} GPUs and no launcher: using one. For all of them: torchrun --nproc_per_node='
+                f'{parsed["num_gpu"]} -m s3net_plugin.train -opt {args.opt} --launcher pytorch',
+                flush=True,
+            )
+            parsed['num_gpu'] = 1
+        return parsed, args
+
+    basicsr.train.parse_options = basicsr.test.parse_options = parse_options
+
+
+def distribute_on_any_device(dist_params: dict[str, Any]) -> None:
+    """``init_dist`` computes ``rank % 0`` where there is no GPU, assumes NCCL, and never sees ``dist_params``."""
+    from basicsr.utils import dist_util, options
+
+    if not _still_has(dist_util._init_dist_pytorch, 'rank % num_gpus'):
+        return
+    from s3net_plugin.utils.distributed import init_dist
+
+    options.init_dist = functools.partial(init_dist, **dist_params)
+
+
+def resume_on_any_device() -> None:
+    """Resuming calls ``torch.cuda.current_device()``, looks in the working directory only and trusts torn files."""
+    import basicsr.train
+
+    from s3net_plugin.utils.resume import load_resume_state
+
+    if _still_has(basicsr.train.load_resume_state, 'torch.cuda.current_device()'):
+        basicsr.train.load_resume_state = load_resume_state
+
+
+def hand_draws_to_datasets() -> None:
+    """``EnlargedSampler`` yields bare indices, so a dataset knows neither seed nor epoch and repeats its random pairs."""
+    import basicsr.train
+
+    from s3net_plugin.data.sampler import DrawSampler
+
+    if _still_has(basicsr.train.EnlargedSampler, 'g.manual_seed(self.epoch)'):
+        basicsr.train.EnlargedSampler = DrawSampler
+
+
+def run_to_total_iter() -> None:
+    """Epochs are counted with ceil while the loader drops its last batch, so a run can end early, or at once, silently."""
+    import basicsr.train
+
+    stock = basicsr.train.create_train_val_dataloader
+    if not _still_has(stock, 'total_epochs = math.ceil(total_iters / (num_iter_per_epoch))'):
+        return
+
+    def create_train_val_dataloader(opt: dict[str, Any], logger: Any) -> tuple:
+        train_loader, sampler, val_loaders, _, total_iters = stock(opt, logger)
+        if len(train_loader) == 0:
+            batch = opt['datasets']['train']['batch_size_per_gpu']
+            raise ValueError(
+                f'datasets:train: {len(sampler.dataset)} samples (enlarged: {len(sampler)} a process) do not fill one '
+                f'batch of {batch}; use a smaller batch_size_per_gpu or a larger dataset_enlarge_ratio'
+            )
+        if hasattr(sampler, 'seed'):
+            sampler.seed = opt['manual_seed']
+        # The pipeline's loop includes the last epoch's number.
+        last_epoch = math.ceil(total_iters / len(train_loader)) - 1
+        return train_loader, sampler, val_loaders, last_epoch, total_iters
+
+    basicsr.train.create_train_val_dataloader = create_train_val_dataloader
+
+
+# -- in the order in which they are needed -----------------------------------------------------------------------------
+
+
+def make_importable() -> None:
+    """Before anything imports BasicSR."""
+    provide_functional_tensor()
+
+
+def mend_models() -> None:
+    """Once BasicSR can be imported."""
+    copy_ema_buffers()
+    write_checkpoints_whole()
+
+
+def prepare_run(opt: dict[str, Any]) -> None:
+    """Before one of BasicSR's pipelines starts with the options ``opt``."""
+    honour_option_file(opt)
+    distribute_on_any_device(opt.get('dist_params') or {})
+    resume_on_any_device()
+    hand_draws_to_datasets()
+    run_to_total_iter()

@@ -1,0 +1,141 @@
+"""Validation: batched, shared among processes, the same numbers for any number of them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from basicsr.metrics import calculate_metric
+from basicsr.utils import imwrite, tensor2img
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm
+
+from s3net_plugin.utils.baselines import BASELINES
+from s3net_plugin.utils.panel import relight_panel
+
+TENSORBOARD_PANELS = 4
+
+
+class Row(NamedTuple):
+    """The scores of one method on one image; ``seconds`` is the network's share of its batch, NaN for baselines."""
+
+    index: int
+    image: str
+    method: str
+    scores: dict[str, float]
+    seconds: float
+
+
+def validate(model: Any, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool) -> dict[str, float]:
+    """Run the network over a data set, save what is asked for, and return the mean of every metric over its images.
+
+    Every process takes every n-th batch; the rows of all are gathered and averaged in the order of the data set, so
+    that the means do not depend on the number of processes. Without metrics or without targets the result is empty.
+    """
+    opt = model.opt
+    name = dataloader.dataset.opt['name']
+    loader, indices = _share(dataloader, opt['rank'], opt['world_size'])
+    progress = tqdm(total=len(indices), unit='image', disable=not opt['val'].get('pbar', False) or opt['rank'] != 0)
+    rows: list[Row] = []
+    samples = (sample for batch in loader for sample in _run(model, batch))
+    with progress:
+        for index, sample in zip(indices, samples, strict=True):
+            rows += _scores(opt, index, sample)
+            if save_img:
+                _save(opt, name, current_iter, sample)
+            if tb_logger and index < TENSORBOARD_PANELS:
+                panel = relight_panel(sample.views)[..., ::-1]
+                tb_logger.add_image(f'{name}/{index}', np.ascontiguousarray(panel), current_iter, dataformats='HWC')
+            progress.update()
+    rows = _gather(rows, opt['world_size'])
+    if not model.is_train and rows and opt['rank'] == 0:
+        from s3net_plugin.utils.report import write_rows
+
+        write_rows(Path(opt['path']['results_root']), name, rows)
+    scores = [row.scores for row in rows if row.method == 'model']
+    return {metric: float(np.mean([score[metric] for score in scores])) for metric in (scores[0] if scores else ())}
+
+
+def _share(dataloader: DataLoader, rank: int, world_size: int) -> tuple[DataLoader, list[int]]:
+    """Return this process's part of the data set as a loader of its own, and the indices that it will yield.
+
+    BasicSR validates image by image and without workers; ``batch_size_per_gpu`` and ``num_worker_per_gpu`` of the data
+    set are honoured here.
+    """
+    dataset = dataloader.dataset
+    indices = list(range(rank, len(dataset), world_size))
+    loader = DataLoader(
+        Subset(dataset, indices),
+        batch_size=dataset.opt.get('batch_size_per_gpu', 1),
+        num_workers=dataset.opt.get('num_worker_per_gpu', 0),
+        pin_memory=dataset.opt.get('pin_memory', False),
+    )
+    return loader, indices
+
+
+class _Sample(NamedTuple):
+    name: str
+    views: dict[str, np.ndarray]
+    seconds: float
+
+
+def _run(model: Any, batch: dict[str, Any]) -> list[_Sample]:
+    """Run the network on a batch and return its images as BasicSR shows them: (H, W, 3), uint8, BGR."""
+    model.feed_data(batch)
+    started = time.perf_counter()
+    model.test()
+    if model.device.type == 'cuda':
+        torch.cuda.synchronize()
+    seconds = (time.perf_counter() - started) / len(batch['lq'])
+    samples = []
+    for i, path in enumerate(batch['lq_path']):
+        views = {'input': batch['lq'][i, :3], 'output': model.output[i]}
+        if batch['lq'].shape[1] == 8:
+            views['guide'] = batch['lq'][i, 4:7]
+        if 'gt' in batch:
+            views['target'] = batch['gt'][i]
+        samples.append(_Sample(Path(path).stem, {key: tensor2img([view.float()]) for key, view in views.items()}, seconds))
+    del model.lq, model.gt, model.output
+    return samples
+
+
+def _scores(opt: dict[str, Any], index: int, sample: _Sample) -> list[Row]:
+    metrics = opt['val'].get('metrics')
+    if not metrics or 'target' not in sample.views:
+        return []
+    views = sample.views
+    outputs = {'model': views['output']}
+    if not opt['is_train'] and 'guide' in views:
+        outputs.update({name: baseline(views['input'], views['guide']) for name, baseline in BASELINES.items()})
+    rows = []
+    for method, image in outputs.items():
+        scores = {
+            metric: float(calculate_metric({'img': image, 'img2': views['target']}, options))
+            for metric, options in metrics.items()
+        }
+        rows.append(Row(index, sample.name, method, scores, sample.seconds if method == 'model' else float('nan')))
+    return rows
+
+
+def _save(opt: dict[str, Any], dataset_name: str, current_iter: int | str, sample: _Sample) -> None:
+    """Save the result where BasicSR saves it, under BasicSR's name, and its panel beside it."""
+    folder = Path(opt['path']['visualization'])
+    if opt['is_train']:
+        path = folder / sample.name / f'{sample.name}_{current_iter}.png'
+    else:
+        path = folder / dataset_name / f'{sample.name}_{opt["val"]["suffix"] or opt["name"]}.png'
+    imwrite(sample.views['output'], str(path))
+    imwrite(relight_panel(sample.views), str(path.with_name(f'{path.stem}_panel.png')))
+
+
+def _gather(rows: list[Row], world_size: int) -> list[Row]:
+    """Return the rows of all processes in the order of the data set."""
+    if world_size > 1:
+        parts: list[Any] = [None] * world_size
+        dist.all_gather_object(parts, rows)
+        rows = [row for part in parts for row in part]
+    return sorted(rows, key=lambda row: row.index)

@@ -1,0 +1,8 @@
+"""`python -m s3net_plugin.test -opt ...`, the same as `basicsr test.py -opt ...`; for `torchrun -m`."""
+
+import sys
+
+from s3net_plugin.cli import main
+
+if __name__ == '__main__':
+    sys.exit(main(['test', *sys.argv[1:]]))

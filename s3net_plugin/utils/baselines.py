@@ -1,0 +1,29 @@
+"""What relighting costs nothing to beat: two baselines that tell what a score means."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def copy_input(image: np.ndarray, guide: np.ndarray | None = None) -> np.ndarray:
+    """Return the input photo unchanged: (H, W, 3), uint8."""
+    return image
+
+
+def colour_transfer(image: np.ndarray, guide: np.ndarray) -> np.ndarray:
+    """Give ``image`` the mean and standard deviation of ``guide``, channel by channel.
+
+    Reinhard et al., "Color transfer between images" (2001), in the images' own channels rather than in l-alpha-beta.
+
+    Args:
+        image: (H, W, 3), uint8.
+        guide: (H', W', 3), uint8.
+    """
+    source, target = image.astype(np.float64), guide.astype(np.float64)
+    axes = (0, 1)
+    scale = target.std(axes) / np.maximum(source.std(axes), 1e-6)
+    moved = (source - source.mean(axes)) * scale + target.mean(axes)
+    return np.clip(np.rint(moved), 0, 255).astype(np.uint8)
+
+
+BASELINES = {'copy_input': copy_input, 'colour_transfer': colour_transfer}

@@ -1,0 +1,105 @@
+"""Reading a BasicSR option file without trusting it: plain YAML values only, and what `--force_yml` may change."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from s3net_plugin.utils.names import did_you_mean
+
+
+class OptionError(ValueError):
+    """Something in an option file (or on the command line) that its author has to change; the message is one line."""
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice, which PyYAML would silently resolve to the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and keys.count(key.value) > 1 and key.tag != 'tag:yaml.org,2002:merge':
+                raise yaml.constructor.ConstructorError(None, None, f'{key.value!r} is given twice', key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    mark = getattr(error, 'problem_mark', None)
+    where = f', line {mark.line + 1}' if mark else ''
+    problem = str(getattr(error, 'problem', None) or error).splitlines()[0]
+    if 'could not determine a constructor for the tag' in problem:
+        tag = problem.rsplit(' ', 1)[-1]
+        problem = f'the tag {tag} is refused: an option file holds plain values only'
+    return f'{where}: {problem}'
+
+
+def read_option_file(path: str | Path, force_yml: list[str] | None = None) -> dict[str, Any]:
+    """Return the options in a YAML file, with the changes of ``--force_yml`` (``train:total_iter=100``) applied.
+
+    Raises:
+        OptionError: the file is missing, is no YAML mapping, holds tags that build Python objects or a key twice, or a
+            forced entry is not of the form ``key:key=value`` with existing keys.
+    """
+    try:
+        text = Path(path).read_text(encoding='utf-8')
+    except FileNotFoundError:
+        raise OptionError(f'{path}: no such option file') from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f'{path}: cannot be read as an option file ({error})') from None
+    try:
+        opt = yaml.load(text, Loader=_PlainLoader)  # noqa: S506  (a SafeLoader)
+    except yaml.YAMLError as error:
+        raise OptionError(f'{path}{_one_line(error)}') from None
+    if not isinstance(opt, dict):
+        raise OptionError(f'{path}: an option file is a mapping of names to values, got {type(opt).__name__}')
+    for entry in force_yml or ():
+        _force(opt, entry)
+    return opt
+
+
+def _force(opt: dict[str, Any], entry: str) -> None:
+    """Apply one ``--force_yml`` entry as BasicSR will, after making sure that what it executes is an assignment."""
+    from basicsr.utils.options import _postprocess_yml_value
+
+    match = re.fullmatch(r'\s*(\w+(?::\w+)*)\s*=\s*([^=]*)', entry)
+    if not match:
+        raise OptionError(f'--force_yml {entry!r}: expected key:key=value, as in train:total_iter=100')
+    *parents, last = match[1].split(':')
+    value = match[2].strip()
+    if value.startswith('['):
+        try:
+            ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            raise OptionError(f'--force_yml {entry!r}: {value} is not a list of plain values') from None
+    target = opt
+    for key in parents:
+        if not isinstance(target.get(key), dict):
+            raise OptionError(f'--force_yml {entry!r}: the option file has no section {key!r}{did_you_mean(key, target)}')
+        target = target[key]
+    try:
+        target[last] = _postprocess_yml_value(value)
+    except ValueError:
+        raise OptionError(f'--force_yml {entry!r}: {value!r} is not a number') from None
+
+
+_NUMBER = re.compile(r'[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?(\s*/\s*\d+\.?\d*)?')
+
+
+def numbers_read_as_text(opt: Any, where: str = '') -> Iterator[tuple[str, str]]:
+    """Yield ``(where, text)`` for every text that looks like a number: YAML reads ``1e-3`` and ``1/32`` so.
+
+    Values named ``name``, ``suffix`` or ``version`` are labels and may look like anything.
+    """
+    items = opt.items() if isinstance(opt, dict) else enumerate(opt) if isinstance(opt, list) else ()
+    for key, value in items:
+        place = f'{where}:{key}' if where else str(key)
+        if isinstance(value, str):
+            if key not in ('name', 'suffix', 'version') and _NUMBER.fullmatch(value.strip()):
+                yield place, value
+        else:
+            yield from numbers_read_as_text(value, place)
