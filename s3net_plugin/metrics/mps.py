@@ -1,0 +1,33 @@
+"""The mean perceptual score by which the relighting challenges ranked their entries."""
+
+from __future__ import annotations
+
+import numpy as np
+from basicsr.utils.registry import METRIC_REGISTRY
+
+from s3net_plugin.metrics.lpips import calculate_lpips
+from s3net_plugin.metrics.ssim import calculate_relight_ssim
+
+
+@METRIC_REGISTRY.register()
+def calculate_mps(
+    img: np.ndarray,
+    img2: np.ndarray,
+    crop_border: int,
+    input_order: str = 'HWC',
+    mode: str = 'skimage7',
+    net: str = 'alex',
+    weights: str | None = None,
+    device: str | None = None,
+    better: str = 'higher',
+) -> float:
+    """Return MPS = (SSIM + 1 - LPIPS) / 2 (NTIRE 2021 depth guided image relighting challenge); 1 is equal.
+
+    Images and options are those of ``calculate_relight_ssim`` (``mode``) and ``calculate_lpips`` (``net``, ``weights``,
+    ``device``), and so are the errors.
+    """
+    if better != 'higher':
+        raise ValueError(f"better: a higher MPS is better, got {better!r}; write 'higher' or leave it out")
+    ssim = calculate_relight_ssim(img, img2, crop_border, input_order, mode)
+    lpips = calculate_lpips(img, img2, crop_border, input_order, net, weights, device)
+    return (ssim + 1 - lpips) / 2
