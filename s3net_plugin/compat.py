@@ -10,11 +10,11 @@ import functools
 import importlib.util
 import inspect
 import math
-import os
 import sys
 import types
 from argparse import Namespace
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -27,7 +27,7 @@ def _still_has(function: Callable, line: str) -> bool:
 
 
 def provide_functional_tensor() -> None:
-    """``basicsr.data.degradations`` imports a module that torchvision dropped in 0.17; hand it the one name it takes."""
+    """``basicsr.data.degradations`` imports a module that torchvision 0.17 dropped; hand it the one name it takes."""
     name = 'torchvision.transforms.functional_tensor'
     if name in sys.modules or importlib.util.find_spec(name) is not None:
         return
@@ -39,7 +39,7 @@ def provide_functional_tensor() -> None:
 
 
 def copy_ema_buffers() -> None:
-    """``model_ema`` averages parameters only, so the network that is validated keeps its initial BatchNorm statistics."""
+    """``model_ema`` averages parameters only: the network that is validated keeps its initial BatchNorm statistics."""
     from basicsr.models.base_model import BaseModel
 
     stock = BaseModel.model_ema
@@ -86,10 +86,11 @@ def honour_option_file(opt: dict[str, Any]) -> None:
         root = 'experiments_root' if is_train else 'results_root'
         wanted = opt['path'].get(root)
         if wanted:
-            stock_root, wanted = parsed['path'][root], os.path.join(root_path, os.path.expanduser(wanted))
-            for key, value in parsed['path'].items():
-                if isinstance(value, str) and (value == stock_root or value.startswith(stock_root + os.sep)):
-                    parsed['path'][key] = wanted + value[len(stock_root) :]
+            stock_root = Path(parsed['path'][root])
+            wanted_root = Path(root_path, Path(wanted).expanduser())
+            for key in ('models', 'training_states', 'log', 'visualization', root):
+                if key in parsed['path']:
+                    parsed['path'][key] = str(wanted_root / Path(parsed['path'][key]).relative_to(stock_root))
         if not parsed['dist'] and parsed['num_gpu'] > 1:
             print(
                 f'{parsed["num_gpu"]} GPUs and no launcher: using one. For all of them: torchrun --nproc_per_node='
@@ -124,7 +125,7 @@ def resume_on_any_device() -> None:
 
 
 def hand_draws_to_datasets() -> None:
-    """``EnlargedSampler`` yields bare indices, so a dataset knows neither seed nor epoch and repeats its random pairs."""
+    """``EnlargedSampler`` yields bare indices: a dataset knows neither seed nor epoch and repeats its random pairs."""
     import basicsr.train
 
     from s3net_plugin.data.sampler import DrawSampler
@@ -134,7 +135,7 @@ def hand_draws_to_datasets() -> None:
 
 
 def run_to_total_iter() -> None:
-    """Epochs are counted with ceil while the loader drops its last batch, so a run can end early, or at once, silently."""
+    """Epochs are counted with ceil while the loader drops its last batch: a run can end early, or at once, silently."""
     import basicsr.train
 
     stock = basicsr.train.create_train_val_dataloader

@@ -79,11 +79,11 @@ class S3NetModel(SRModel):
         optimizer = getattr(torch.optim, optim_type, None)
         if not (isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer)):
             raise ValueError(f'train:optim_g:type: torch.optim has no optimizer {optim_type!r}')
-        return optimizer(params, lr=lr, **kwargs)
+        return optimizer(params, lr=lr, **kwargs)  # type: ignore[call-arg]
 
     def feed_data(self, data: dict[str, Any]) -> None:
         self.lq = data['lq'].to(self.device, non_blocking=True)
-        self.gt = data['gt'].to(self.device, non_blocking=True) if 'gt' in data else None
+        self.gt: Any = data['gt'].to(self.device, non_blocking=True) if 'gt' in data else None
 
     def optimize_parameters(self, current_iter: int) -> None:
         self.optimizer_g.zero_grad()

@@ -23,14 +23,16 @@ TENSORBOARD_PANELS = 4
 class Row(NamedTuple):
     """The scores of one method on one image; ``seconds`` is the network's share of its batch, NaN for baselines."""
 
-    index: int
+    position: int
     image: str
     method: str
     scores: dict[str, float]
     seconds: float
 
 
-def validate(model: Any, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool) -> dict[str, float]:
+def validate(
+    model: Any, dataloader: Any, current_iter: int | str, tb_logger: Any, save_img: bool
+) -> dict[str, float]:
     """Run the network over a data set, save what is asked for, and return the mean of every metric over its images.
 
     Every process takes every n-th batch; the rows of all are gathered and averaged in the order of the data set, so
@@ -60,7 +62,7 @@ def validate(model: Any, dataloader: DataLoader, current_iter: int | str, tb_log
     return {metric: float(np.mean([score[metric] for score in scores])) for metric in (scores[0] if scores else ())}
 
 
-def _share(dataloader: DataLoader, rank: int, world_size: int) -> tuple[DataLoader, list[int]]:
+def _share(dataloader: Any, rank: int, world_size: int) -> tuple[DataLoader, list[int]]:
     """Return this process's part of the data set as a loader of its own, and the indices that it will yield.
 
     BasicSR validates image by image and without workers; ``batch_size_per_gpu`` and ``num_worker_per_gpu`` of the data
@@ -98,7 +100,8 @@ def _run(model: Any, batch: dict[str, Any]) -> list[_Sample]:
             views['guide'] = batch['lq'][i, 4:7]
         if 'gt' in batch:
             views['target'] = batch['gt'][i]
-        samples.append(_Sample(Path(path).stem, {key: tensor2img([view.float()]) for key, view in views.items()}, seconds))
+        images = {key: tensor2img([view.float()]) for key, view in views.items()}
+        samples.append(_Sample(Path(path).stem, images, seconds))
     del model.lq, model.gt, model.output
     return samples
 
@@ -138,4 +141,4 @@ def _gather(rows: list[Row], world_size: int) -> list[Row]:
         parts: list[Any] = [None] * world_size
         dist.all_gather_object(parts, rows)
         rows = [row for part in parts for row in part]
-    return sorted(rows, key=lambda row: row.index)
+    return sorted(rows, key=lambda row: row.position)

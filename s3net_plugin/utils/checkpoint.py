@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def load_plain(path: str | Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
-        if 'Unsupported' in str(error) or 'GLOBAL' in str(error):
+        if re.search(r'GLOBAL|[Uu]nsupported (global|class)', str(error)):
             raise ValueError(f'{path}: refused, it holds more than tensors and plain values') from None
         raise ValueError(f'{path}: not a whole checkpoint (torn, or another kind of file)') from None
     except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, OSError):

@@ -1,4 +1,4 @@
-"""What must be true of an option file before BasicSR touches a directory: known names, sane numbers, files that exist."""
+"""What must hold of an option file before BasicSR touches a directory: known names, sane numbers, files that exist."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from s3net_plugin.utils.option_file import OptionError, numbers_read_as_text
 # The keys that BasicSR 1.4.2's own code reads.
 _TOP = {'name', 'model_type', 'scale', 'num_gpu', 'manual_seed', 'datasets', 'path', 'train', 'val', 'logger'}
 _TOP |= {'dist_params', 'find_unused_parameters', 'crop_border'}
-_TRAIN = {'ema_decay', 'optim_g', 'optim_d', 'scheduler', 'total_iter', 'warmup_iter', 'net_d_iters', 'net_d_init_iters'}
-_TRAIN |= {'fix_flow', 'flow_lr_mul', 'lr_flow', 'dcn_lr_mul', 'tsa_iter', 'mixing_prob', 'path_batch_shrink'}
-_TRAIN |= {'net_d_reg_every', 'net_g_reg_every', 'path_reg_weight', 'r1_reg_weight'}
+_TRAIN = {'ema_decay', 'optim_g', 'optim_d', 'scheduler', 'total_iter', 'warmup_iter', 'net_d_iters'}
+_TRAIN |= {'net_d_init_iters', 'fix_flow', 'flow_lr_mul', 'lr_flow', 'dcn_lr_mul', 'tsa_iter', 'mixing_prob'}
+_TRAIN |= {'path_batch_shrink', 'net_d_reg_every', 'net_g_reg_every', 'path_reg_weight', 'r1_reg_weight'}
 _PATH = {'resume_state', 'ignore_resume_networks', 'experiments_root', 'results_root'}
 _PATH_PREFIXES = ('pretrain_network_', 'strict_load_', 'param_key_')
 _LOADER = {'batch_size_per_gpu', 'num_worker_per_gpu'}
@@ -109,7 +109,8 @@ def _check_dataset(phase: str, dataset: Any, is_train: bool) -> None:
     kinds = ('train', 'val') if is_train else ('val', 'test')
     kind = str(phase).split('_')[0]
     if kind not in kinds:
-        raise OptionError(f'{place}: a {"training" if is_train else "test"} file has datasets named {" or ".join(kinds)}')
+        job = 'training' if is_train else 'test'
+        raise OptionError(f'{place}: a {job} file has datasets named {" or ".join(kinds)}')
     if not isinstance(dataset, dict):
         raise OptionError(f'{place}: expected options of a dataset, got {dataset!r}')
     _require(dataset, ['name', 'type', *(sorted(_LOADER) if kind == 'train' else [])], place)
@@ -130,7 +131,16 @@ def _check_train(train: dict[str, Any], model: type, foreign: bool) -> None:
         if train[key]:
             _build(LOSS_REGISTRY, train[key], f'train:{key}')
     _check_scheduler(_section(train, 'scheduler'), int(train['total_iter']))
-    _require(_section(train, 'optim_g'), ['type', 'lr'], 'train:optim_g')
+    for key in [key for key in ('optim_g', 'optim_d') if key in train]:
+        _check_optimizer(_section(train, key), f'train:{key}')
+
+
+def _check_optimizer(options: dict[str, Any], place: str) -> None:
+    _require(options, ['type', 'lr'], place)
+    kinds = {name: kind for name, kind in vars(torch.optim).items() if isinstance(kind, type)}
+    if options['type'] not in kinds:
+        raise OptionError(f'{place}:type: no optimizer {options["type"]!r}{did_you_mean(options["type"], kinds)}')
+    _fits(kinds[options['type']], set(options) - {'type'}, place, given={'params'})
 
 
 def _check_scheduler(scheduler: dict[str, Any], total_iter: int) -> None:
@@ -177,7 +187,7 @@ def _build(registry: Registry, section: Any, place: str) -> None:
 
 @contextmanager
 def _named(place: str) -> Iterator[None]:
-    """Turn what a constructor says of bad options into one line; its warnings will be said again when the run builds it."""
+    """Turn what a constructor says of bad options into one line; its warnings are said when the run builds it."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -21,10 +21,12 @@ class _PlainLoader(yaml.SafeLoader):
     """A safe loader that refuses a key given twice, which PyYAML would silently resolve to the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [key.value for key, _ in node.value]
+        seen = set()
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and keys.count(key.value) > 1 and key.tag != 'tag:yaml.org,2002:merge':
-                raise yaml.constructor.ConstructorError(None, None, f'{key.value!r} is given twice', key.start_mark)
+            if isinstance(key, yaml.ScalarNode) and key.tag != 'tag:yaml.org,2002:merge':
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f'{key.value!r} is given twice', key.start_mark)
+                seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -52,7 +54,7 @@ def read_option_file(path: str | Path, force_yml: list[str] | None = None) -> di
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f'{path}: cannot be read as an option file ({error})') from None
     try:
-        opt = yaml.load(text, Loader=_PlainLoader)  # noqa: S506  (a SafeLoader)
+        opt = yaml.load(text, Loader=_PlainLoader)
     except yaml.YAMLError as error:
         raise OptionError(f'{path}{_one_line(error)}') from None
     if not isinstance(opt, dict):
@@ -79,7 +81,8 @@ def _force(opt: dict[str, Any], entry: str) -> None:
     target = opt
     for key in parents:
         if not isinstance(target.get(key), dict):
-            raise OptionError(f'--force_yml {entry!r}: the option file has no section {key!r}{did_you_mean(key, target)}')
+            near = did_you_mean(key, target)
+            raise OptionError(f'--force_yml {entry!r}: the option file has no section {key!r}{near}')
         target = target[key]
     try:
         target[last] = _postprocess_yml_value(value)

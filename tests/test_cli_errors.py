@@ -1,0 +1,103 @@
+"""What is wrong is said in one line, and nothing on disk is touched before that."""
+
+import pytest
+import yaml
+
+from s3net_plugin.cli import main
+
+
+@pytest.fixture
+def refuse(options, write_options, tmp_path, monkeypatch, capsys):
+    """Change options, start training, and return the one line that it ends with."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'experiments/tiny').mkdir(parents=True)
+
+    def run(change, *flags):
+        change(options)
+        path = write_options(options)
+        status = main(['train.py', '-opt', str(path), *flags])
+        error = capsys.readouterr().err
+        assert status == 2
+        assert error.startswith('basicsr: error: ')
+        assert error.count('\n') == 1
+        assert sorted(entry.name for entry in tmp_path.iterdir()) == ['experiments', 'options.yml']
+        assert [entry.name for entry in (tmp_path / 'experiments').iterdir()] == ['tiny']
+        return error
+
+    return run
+
+
+def put(*keys, value):
+    def change(options):
+        for key in keys[:-1]:
+            options = options[key]
+        options[keys[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (put('network_g', 'type', value='S3Nt'), "network_g:type: no arch named 'S3Nt' is registered; did you mean 'S3Net'"),
+        (put('model_type', value='S3NetModle'), "model_type: no model named 'S3NetModle' is registered; did you mean"),
+        (put('datasets', 'train', 'type', value='RGBDPaired'), 'datasets:train:type: no dataset named'),
+        (put('train', 'pixel_opt', 'type', value='S3NetCharbonier'), 'train:pixel_opt:type: no loss named'),
+        (put('val', 'metrics', 'psnr', 'type', value='calculate_pnsr'), 'val:metrics:psnr:type: no metric named'),
+        (put('datasets', 'train', 'gt_sise', value=4), 'datasets:train'),
+        (put('train', 'totl_iter', value=4), "train: unknown option 'totl_iter'; did you mean 'total_iter'"),
+        (put('train', 'optim_g', 'lr', value='1e-3'), "train:optim_g:lr is the text '1e-3', not a number"),
+        (put('train', 'pixel_opt', 'epss', value=1), "train:pixel_opt: unknown option 'epss'; did you mean 'eps'"),
+        (put('network_g', 'encodr', value='x'), "network_g: unknown option 'encodr'; did you mean 'encoder'"),
+        (put('network_g', 'encoder', value='resnet10x'), 'network_g: '),
+        (put('network_g', 'encoder_weights', value='nowhere.pth'), 'nowhere.pth'),
+        (put('datasets', 'train', 'dataroot', value='nowhere'), 'VIDIT'),
+        (put('path', 'pretrain_network_g', value='nowhere.pth'), 'path:pretrain_network_g: nowhere.pth: no such file'),
+        (put('path', 'resume_stat', value=None), "path: unknown option 'resume_stat'; did you mean 'resume_state'"),
+        (put('train', 'scheduler', 'type', value='StepLR'), "train:scheduler:type: 'StepLR' is unknown; did you mean"),
+        (put('num_gpu', value=64), 'num_gpu: 64 asked for, PyTorch sees'),
+        (put('traim', value={}), "unknown option 'traim'; did you mean 'train'"),
+        (put('train', 'optim_g', 'type', value='Adamm'), 'train:optim_g'),
+        (put('train', 'optim_g', 'learning_rate', value=1), 'train:optim_g'),
+    ],
+)
+def test_a_wrong_option_is_named_with_its_place(refuse, change, message):
+    assert message in refuse(change)
+
+
+def test_unsafe_tags_are_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'a.yml').write_text('name: !!python/object/apply:os.mkdir [evil]\n')
+    assert main(['train.py', '-opt', 'a.yml']) == 2
+    assert 'refused' in capsys.readouterr().err
+    assert not (tmp_path / 'evil').exists()
+
+
+def test_the_full_recipe_says_where_vidit_comes_from(tmp_path, monkeypatch, capsys):
+    from tests.conftest import ROOT
+
+    monkeypatch.chdir(tmp_path)
+    assert main(['train.py', '-opt', str(ROOT / 'options/s3net.yml')]) == 2
+    error = capsys.readouterr().err
+    assert error.count('\n') == 1
+    for part in ('options/s3net.yml', 'datasets/VIDIT/train', 'majedelhelou/VIDIT', 'Image001_2500_E.png'):
+        assert part in error
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('argv', [[], ['trian.py'], ['-opt', 'a.yml']])
+def test_an_unknown_job_gets_the_usage(argv, capsys):
+    assert main(argv) == 2
+    assert 'usage: basicsr train.py|test.py' in capsys.readouterr().err
+
+
+def test_a_forced_option_is_checked_like_one_in_the_file(refuse):
+    error = refuse(lambda options: None, '--force_yml', 'train:pixel_opt:type=Nothing')
+    assert "no loss named 'Nothing'" in error
+
+
+def test_every_shipped_option_file_is_plain_yaml_with_a_name():
+    from tests.conftest import ROOT
+
+    names = [yaml.safe_load(path.read_text())['name'] for path in sorted((ROOT / 'options').glob('*.yml'))]
+    assert len(names) == len(set(names)) >= 6
