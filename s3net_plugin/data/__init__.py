@@ -1,0 +1,6 @@
+"""The RGB-D relighting dataset and the sampler that makes its draws reproducible."""
+
+from s3net_plugin.data.rgbd_relight_dataset import RGBDRelightPairedDataset
+from s3net_plugin.data.sampler import Draw, DrawSampler
+
+__all__ = ['Draw', 'DrawSampler', 'RGBDRelightPairedDataset']

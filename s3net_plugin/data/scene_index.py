@@ -1,0 +1,222 @@
+"""What is in a data root: scans its folders once and tells which files make up sample ``index``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from s3net_plugin.data.draws import Chances, is_held_out, pick
+from s3net_plugin.data.options import DatasetOptions, where_from
+from s3net_plugin.data.readers import Reader
+
+_SCENE_IMAGE = re.compile(r'(.+)_(\d+_(?:N|NE|E|SE|S|SW|W|NW))\.png')
+_DEPTH_SUFFIXES = ('.npy', '.png', '.exr')
+_DEPTH_BESIDE_SUFFIXES = ('.npy', '.exr', '_depth.png')  # where the image itself is the .png
+
+
+class SampleFiles(NamedTuple):
+    """The names of a sample's files, relative to the data root; None is a file that the layout does not have."""
+
+    input: str
+    input_depth: str
+    guide: str | None
+    guide_depth: str | None
+    target: str | None
+    label: str  # its base name is unique in the set: BasicSR names result images by it
+
+
+class SampleIndex(Protocol):
+    """Maps indices to files."""
+
+    def __len__(self) -> int: ...
+
+    def files(self, index: int, chances: Chances) -> SampleFiles:
+        """Return the files of sample ``index``; ``chances`` decides what is left to chance."""
+
+
+class SceneIndex:
+    """Any-to-any samples from scenes under many lights: ``ImageNNN_TTTT_D.png`` and one depth map a scene.
+
+    An index stands for one image as the input; its target light and its guide are drawn: the target is the same scene
+    under another light, the guide another scene under the target's light. Only lights that a scene has are drawn.
+
+    Args:
+        names: The file names in the data root.
+        numbers: The first and the last scene number to use, or None for all.
+        holdout: Fraction of the ordered light pairs that is held out, see ``is_held_out``.
+        only_held_out: Draw held-out pairs and no others, instead of all others.
+
+    Raises:
+        ValueError: If the files do not make up such a set.
+    """
+
+    def __init__(
+        self, names: Iterable[str], *, numbers: tuple[int, int] | None, holdout: float, only_held_out: bool
+    ) -> None:
+        found: dict[str, list[str]] = {}
+        others = set()
+        for name in names:
+            if match := _SCENE_IMAGE.fullmatch(name):
+                found.setdefault(match[1], []).append(match[2])
+            else:
+                others.add(name)
+        if not found:
+            raise ValueError(f'it holds no image with a name like Image001_4500_NE.png; {where_from("scenes")}')
+        self._scenes = _select(sorted(found), numbers)
+        _refuse('scenes with fewer than two lights', [scene for scene in self._scenes if len(found[scene]) < 2])
+        suffixes = [_find_suffix(scene, others, _DEPTH_SUFFIXES) for scene in self._scenes]
+        _refuse(
+            'missing depth maps (.npy, .png or .exr)',
+            [scene for scene, suffix in zip(self._scenes, suffixes, strict=True) if suffix is None],
+        )
+        self._depths = [f'{scene}{suffix}' for scene, suffix in zip(self._scenes, suffixes, strict=True)]
+        if len(self._scenes) < 2:
+            raise ValueError(f'it holds one scene, {self._scenes[0]}, but the guide must be another one than the input')
+        self._lights = sorted({light for scene in self._scenes for light in found[scene]})
+        columns = {light: column for column, light in enumerate(self._lights)}
+        self._present = np.zeros((len(self._scenes), len(self._lights)), bool)
+        for row, scene in enumerate(self._scenes):
+            self._present[row, [columns[light] for light in found[scene]]] = True
+        self._scenes_of = [np.flatnonzero(column).astype(np.int32) for column in self._present.T]
+        self._allowed = np.array(
+            [
+                [a != b and (holdout == 0 or is_held_out(a, b, holdout) == only_held_out) for b in self._lights]
+                for a in self._lights
+            ]
+        )
+        # a light that one scene alone has cannot be a target: no other scene could be the guide
+        self._allowed &= self._present.sum(axis=0) > 1
+        has_target = self._present.astype(np.float32) @ self._allowed.T.astype(np.float32) > 0
+        self._inputs = np.flatnonzero(self._present & has_target).astype(np.int64)
+        if not len(self._inputs):
+            raise ValueError(f'no light pair is left to draw with `holdout_pairs: {holdout}`')
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    def files(self, index: int, chances: Chances) -> SampleFiles:
+        scene, light = divmod(int(self._inputs[index]), len(self._lights))
+        targets = np.flatnonzero(self._allowed[light] & self._present[scene])
+        target = targets[pick(chances.target_light, len(targets))]
+        candidates = self._scenes_of[target]
+        own = np.searchsorted(candidates, scene)
+        other = pick(chances.guide_scene, len(candidates) - 1)
+        guide = candidates[other + (other >= own)]
+        input_name = f'{self._scenes[scene]}_{self._lights[light]}'
+        guide_name = f'{self._scenes[guide]}_{self._lights[target]}'
+        return SampleFiles(
+            input=f'{input_name}.png',
+            input_depth=self._depths[scene],
+            guide=f'{guide_name}.png',
+            guide_depth=self._depths[guide],
+            target=f'{self._scenes[scene]}_{self._lights[target]}.png',
+            label=f'{input_name}__to__{guide_name}.png',
+        )
+
+
+class PairIndex:
+    """Samples that the files fix: layout ``pairs`` (input/, guide/, target/), ``one_to_one`` (input/, depth/, target/).
+
+    The files of a sample share their name. In ``pairs`` a depth map lies beside its image, in ``one_to_one`` in depth/.
+
+    Args:
+        reader: Lists the folders.
+        layout: ``pairs`` or ``one_to_one``.
+        numbers: The first and the last number in the names to use, or None for all.
+        needs_target: Refuse a set without target/; otherwise target/ may be missing as a whole.
+
+    Raises:
+        ValueError: If the files do not make up such a set.
+    """
+
+    def __init__(self, reader: Reader, layout: str, *, numbers: tuple[int, int] | None, needs_target: bool) -> None:
+        self._has_guide = layout == 'pairs'
+        inputs = set(reader.list('input'))
+        images = [name[:-4] for name in inputs if name.endswith('.png') and not name.endswith('_depth.png')]
+        if not images:
+            raise ValueError(f'it holds no PNG image in input/; {where_from(layout)}')
+        self._stems = _select(sorted(images), numbers)
+        if self._has_guide:
+            guides = set(reader.list('guide'))
+            _refuse_missing('guide', self._stems, guides)
+            self._depth_suffixes = _depth_suffixes('input', self._stems, inputs, _DEPTH_BESIDE_SUFFIXES)
+            self._guide_suffixes = _depth_suffixes('guide', self._stems, guides, _DEPTH_BESIDE_SUFFIXES)
+        else:
+            self._depth_suffixes = _depth_suffixes('depth', self._stems, set(reader.list('depth')), _DEPTH_SUFFIXES)
+        targets = set(reader.list('target'))
+        self._has_target = bool(targets)
+        if targets or needs_target:
+            _refuse_missing('target', self._stems, targets)
+
+    def __len__(self) -> int:
+        return len(self._stems)
+
+    def files(self, index: int, chances: Chances) -> SampleFiles:
+        del chances  # nothing here is left to chance
+        stem = self._stems[index]
+        return SampleFiles(
+            input=f'input/{stem}.png',
+            input_depth=f'{"input" if self._has_guide else "depth"}/{stem}{self._depth_suffixes[index]}',
+            guide=f'guide/{stem}.png' if self._has_guide else None,
+            guide_depth=f'guide/{stem}{self._guide_suffixes[index]}' if self._has_guide else None,
+            target=f'target/{stem}.png' if self._has_target else None,
+            label=f'input/{stem}.png',
+        )
+
+
+def build_index(reader: Reader, options: DatasetOptions) -> SampleIndex:
+    """Scan a data root.
+
+    Raises:
+        ValueError: If it does not hold a set of the layout that ``options`` name. One line.
+    """
+    try:
+        if options.layout == 'scenes':
+            return SceneIndex(
+                reader.list(''),
+                numbers=options.scenes,
+                holdout=options.holdout_pairs,
+                only_held_out=options.phase != 'train',
+            )
+        return PairIndex(reader, options.layout, numbers=options.scenes, needs_target=options.phase != 'test')
+    except ValueError as error:
+        raise ValueError(
+            f'{options.where}: {options.dataroot} is not usable as layout {options.layout}: {error}'
+        ) from None
+
+
+def _select(names: list[str], numbers: tuple[int, int] | None) -> list[str]:
+    """Keep the names whose last digits are a number within ``numbers``."""
+    if numbers is None:
+        return names
+    first, last = numbers
+    kept = [name for name in names if (digits := re.search(r'\d+$', name)) and first <= int(digits[0]) <= last]
+    if not kept:
+        raise ValueError(f'`scenes: [{first}, {last}]` selects none of {names[0]} to {names[-1]}')
+    return kept
+
+
+def _find_suffix(stem: str, names: set[str], suffixes: Sequence[str]) -> str | None:
+    return next((suffix for suffix in suffixes if stem + suffix in names), None)
+
+
+def _depth_suffixes(folder: str, stems: list[str], names: set[str], suffixes: Sequence[str]) -> list[str]:
+    found = [_find_suffix(stem, names, suffixes) for stem in stems]
+    _refuse(
+        f'missing depth maps (NAME{", NAME".join(suffixes)})',
+        [f'{folder}/{stem}' for stem, suffix in zip(stems, found, strict=True) if suffix is None],
+    )
+    return [suffix for suffix in found if suffix is not None]
+
+
+def _refuse_missing(folder: str, stems: list[str], names: set[str]) -> None:
+    _refuse('missing images', [f'{folder}/{stem}.png' for stem in stems if f'{stem}.png' not in names])
+
+
+def _refuse(what: str, names: list[str]) -> None:
+    if names:
+        rest = f' and {len(names) - 3} more' if len(names) > 3 else ''
+        raise ValueError(f'{what}: {", ".join(names[:3])}{rest}')

@@ -1,0 +1,276 @@
+import random
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from basicsr.data import build_dataloader, build_dataset
+from torch.utils.data import DataLoader, default_collate
+
+from s3net_plugin.data import Draw, DrawSampler, RGBDRelightPairedDataset
+
+LIGHTS = [f'{t}_{d}' for t in (2500, 6500) for d in ('N', 'E', 'W')]
+HEIGHT, WIDTH = 24, 40
+RNG = np.random.default_rng(0)
+
+
+def write_image(path, size=(HEIGHT, WIDTH)):
+    """An RGBA image of noise, as VIDIT's are RGBA; returns its RGB."""
+    rgba = RNG.integers(0, 256, (*size, 4), dtype=np.uint8)
+    cv2.imwrite(str(path), rgba)
+    return rgba[..., 2::-1]
+
+
+def write_depth(path, size=(HEIGHT, WIDTH)):
+    depth = RNG.random(size).astype(np.float32)
+    np.save(path, {'normalized_depth': depth, 'ref_center_dis': 3.0}, allow_pickle=True)
+    return depth
+
+
+@pytest.fixture(scope='module')
+def vidit(tmp_path_factory):
+    """Four scenes under six lights, laid out as VIDIT; their pixels by name."""
+    root = tmp_path_factory.mktemp('vidit')
+    pixels = {}
+    for scene in ('Image001', 'Image002', 'Image003', 'Image004'):
+        pixels[f'{scene}.npy'] = write_depth(root / f'{scene}.npy')
+        for light in LIGHTS:
+            pixels[f'{scene}_{light}.png'] = write_image(root / f'{scene}_{light}.png')
+    return root, pixels
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    for folder in ('input', 'guide', 'target'):
+        (tmp_path / folder).mkdir()
+        for name in ('Pair001', 'Pair002'):
+            write_image(tmp_path / folder / f'{name}.png')
+            if folder != 'target':
+                write_depth(tmp_path / folder / f'{name}.npy')
+    return tmp_path
+
+
+def options(root, **more):
+    return {
+        'name': 'Tiny', 'type': 'RGBDRelightPairedDataset', 'phase': 'train', 'dataroot': str(root), 'layout': 'scenes',
+        'io_backend': {'type': 'disk'}, 'num_worker_per_gpu': 0, 'batch_size_per_gpu': 2, **more,
+    }  # fmt: skip
+
+
+def planes(sample, pixels):
+    """The full-frame sample that the names in its paths stand for, from the pixels themselves."""
+    input_name, guide_name = Path(sample['lq_path']).stem.split('__to__')
+    depths = [pixels[name.split('_')[0] + '.npy'][None] for name in (input_name, guide_name)]
+    rgb = [pixels[f'{name}.png'].transpose(2, 0, 1) / np.float32(255) for name in (input_name, guide_name)]
+    gt = pixels[Path(sample['gt_path']).name].transpose(2, 0, 1) / np.float32(255)
+    return np.concatenate([rgb[0], depths[0], rgb[1], depths[1]]), gt
+
+
+def test_channels_are_input_rgb_and_depth_then_guide_rgb_and_depth(vidit):
+    root, pixels = vidit
+    dataset = RGBDRelightPairedDataset(options(root))
+    assert len(dataset) == 4 * len(LIGHTS)
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        lq, gt = planes(sample, pixels)
+        assert sample['lq'].dtype == sample['gt'].dtype == torch.float32
+        np.testing.assert_array_equal(sample['lq'], lq)
+        np.testing.assert_array_equal(sample['gt'], gt)
+        assert Path(sample['guide_path']).is_file() and Path(sample['gt_path']).is_file()
+        assert Path(sample['lq_path']).parent == root
+    with pytest.raises(IndexError):
+        dataset[len(dataset)]
+
+
+def test_a_crop_and_a_flip_are_the_same_in_all_images(vidit):
+    root, pixels = vidit
+    dataset = RGBDRelightPairedDataset(options(root, gt_size=16, use_hflip=True))
+    places, flips = set(), 0
+    for number in range(150):
+        sample = dataset[Draw(5, seed=0, epoch=0, number=number)]
+        lq, gt = planes(sample, pixels)
+        found = [
+            (top, left, step)
+            for top in range(HEIGHT - 15)
+            for left in range(WIDTH - 15)
+            for step in (1, -1)
+            if np.array_equal(lq[:, top : top + 16, left : left + 16][..., ::step], sample['lq'])
+        ]
+        assert len(found) == 1
+        top, left, step = found[0]
+        np.testing.assert_array_equal(sample['gt'], gt[:, top : top + 16, left : left + 16][..., ::step])
+        places.add((top, left))
+        flips += step == -1
+    assert 40 < flips < 110
+    rows, columns = map(set, zip(*places, strict=True))
+    assert rows == set(range(HEIGHT - 15)) and {0, WIDTH - 16} <= columns
+
+
+def test_resize_makes_squares_by_area(vidit):
+    root, pixels = vidit
+    sample = RGBDRelightPairedDataset(options(root, resize=8))[0]
+    lq, gt = planes(sample, pixels)
+    mean = lq.reshape(8, 8, 3, 8, 5).mean(axis=(2, 4))
+    assert sample['lq'].shape == (8, 8, 8) and sample['gt'].shape == (3, 8, 8)
+    np.testing.assert_allclose(sample['lq'][[3, 7]], mean[[3, 7]], atol=1e-6)
+    np.testing.assert_allclose(sample['lq'], mean, atol=0.5 / 255 + 1e-6)  # colours are rounded to 8 bit
+    np.testing.assert_allclose(sample['gt'], gt.reshape(3, 8, 3, 8, 5).mean(axis=(2, 4)), atol=0.5 / 255 + 1e-6)
+
+
+def test_training_draws_afresh_in_every_epoch_and_repeat(vidit):
+    dataset = RGBDRelightPairedDataset(options(vidit[0]))
+    paths = {dataset[Draw(3, seed=0, epoch=e, number=n)]['lq_path'] for e in range(4) for n in range(4)}
+    assert len(paths) > 5
+    again = [dataset[Draw(3, seed=1, epoch=2, number=3)] for _ in range(2)]
+    assert again[0]['lq_path'] == again[1]['lq_path'] and torch.equal(again[0]['lq'], again[1]['lq'])
+
+
+def epoch(dataset, epoch, workers=0, context=None):
+    sampler = DrawSampler(dataset, 1, 0, 2)
+    sampler.seed = 7
+    sampler.set_epoch(epoch)
+    loader = DataLoader(
+        dataset, batch_size=4, sampler=sampler, num_workers=workers, multiprocessing_context=context, drop_last=True
+    )
+    batches = list(loader)
+    return torch.cat([batch['lq'] for batch in batches]), [path for batch in batches for path in batch['lq_path']]
+
+
+@pytest.mark.parametrize(('workers', 'context'), [(2, 'fork'), (1, 'spawn')])
+def test_an_epoch_is_the_same_whatever_the_workers(vidit, workers, context):
+    dataset = RGBDRelightPairedDataset(options(vidit[0], gt_size=16, use_hflip=True))
+    alone, names = epoch(dataset, 3)
+    pixels, paths = epoch(dataset, 3, workers, context)
+    assert paths == names
+    assert torch.equal(pixels, alone)
+    assert epoch(dataset, 4)[1] != names
+
+
+def test_a_plain_index_draws_from_pythons_random_in_training(vidit):
+    dataset = RGBDRelightPairedDataset(options(vidit[0]))
+    random.seed(3)
+    first = [dataset[0]['lq_path'] for _ in range(6)]
+    second = [dataset[0]['lq_path'] for _ in range(6)]
+    random.seed(3)
+    assert [dataset[0]['lq_path'] for _ in range(6)] == first != second
+
+
+@pytest.mark.parametrize('phase', ['val', 'test'])
+def test_validation_is_always_the_same_and_its_names_are_unique(vidit, phase):
+    opt = options(vidit[0], phase=phase, gt_size=16)
+    dataset = RGBDRelightPairedDataset(opt)
+    random.seed(0)
+    first = [dataset[i] for i in range(len(dataset))]
+    random.seed(1)
+    again = RGBDRelightPairedDataset(opt)
+    for index, sample in reversed(list(enumerate(first))):
+        assert sample['lq_path'] == again[Draw(index, seed=9, epoch=9, number=9)]['lq_path']
+        assert torch.equal(sample['lq'], again[index]['lq'])
+    names = [Path(sample['lq_path']).stem for sample in first]  # what SRModel names images by
+    assert len(set(names)) == len(names)
+
+
+def test_num_samples_bounds_a_validation_set(vidit):
+    whole = RGBDRelightPairedDataset(options(vidit[0], phase='val'))
+    some = RGBDRelightPairedDataset(options(vidit[0], phase='val', num_samples=5))
+    assert len(some) == 5
+    inputs = [Path(sample['lq_path']).name.split('__')[0] for sample in (some[i] for i in range(5))]
+    assert len({name.split('_')[0] for name in inputs}) == 4  # all scenes
+    assert len(RGBDRelightPairedDataset(options(vidit[0], phase='val', num_samples=500))) == len(whole)
+
+
+def test_held_out_light_pairs_are_for_validation_alone(vidit):
+    def light_pairs(phase):
+        dataset = RGBDRelightPairedDataset(options(vidit[0], phase=phase, holdout_pairs=0.4, gt_size=4))
+        draws = [Draw(i, seed=0, epoch=0, number=n) for i in range(len(dataset)) for n in range(6)]
+        samples = [dataset[draw] for draw in draws]
+        return {
+            tuple(name.split('_', 1)[1] for name in Path(sample['lq_path']).stem.split('__to__')) for sample in samples
+        }
+
+    train, val = light_pairs('train'), light_pairs('val')
+    assert train and val and not train & val
+
+
+def test_pairs_come_with_targets_or_without(pairs):
+    dataset = RGBDRelightPairedDataset(options(pairs, layout='pairs', phase='val'))
+    sample = dataset[1]
+    assert sample['lq'].shape == (8, HEIGHT, WIDTH) and sample['gt'].shape == (3, HEIGHT, WIDTH)
+    assert sample['lq_path'] == str(pairs / 'input' / 'Pair002.png')
+    assert sample['guide_path'] == str(pairs / 'guide' / 'Pair002.png')
+    for path in (pairs / 'target').iterdir():
+        path.unlink()
+    sample = RGBDRelightPairedDataset(options(pairs, layout='pairs', phase='test'))[0]
+    assert set(sample) == {'lq', 'lq_path', 'guide_path'}
+    assert set(default_collate([sample, sample])) == set(sample)
+
+
+def test_one_to_one_has_four_channels_and_no_guide(pairs):
+    (pairs / 'depth').mkdir()
+    levels = RNG.integers(0, 65536, (HEIGHT, WIDTH), dtype=np.uint16)
+    for name in ('Pair001', 'Pair002'):
+        cv2.imwrite(str(pairs / 'depth' / f'{name}.png'), levels)
+    sample = RGBDRelightPairedDataset(options(pairs, layout='one_to_one'))[0]
+    assert set(sample) == {'lq', 'gt', 'lq_path', 'gt_path'}
+    assert sample['lq'].shape == (4, HEIGHT, WIDTH)
+    np.testing.assert_allclose(sample['lq'][3], levels / 65535, atol=1e-7)
+
+
+def test_a_depth_map_of_another_size_is_resized_to_its_image(pairs):
+    depth = write_depth(pairs / 'input' / 'Pair001.npy', (HEIGHT * 2, WIDTH * 2))
+    sample = RGBDRelightPairedDataset(options(pairs, layout='pairs'))[0]
+    expected = depth.reshape(HEIGHT, 2, WIDTH, 2).mean(axis=(1, 3))
+    np.testing.assert_allclose(sample['lq'][3], expected, atol=1e-6)
+    write_depth(pairs / 'input' / 'Pair001.npy', (HEIGHT // 2, WIDTH // 3))
+    lq = RGBDRelightPairedDataset(options(pairs, layout='pairs'))[0]['lq']
+    assert lq.shape == (8, HEIGHT, WIDTH) and lq.min() >= 0 and lq.max() <= 1
+
+
+@pytest.mark.parametrize('folder', ['guide', 'target'])
+def test_images_of_different_sizes_are_an_error_that_names_both(pairs, folder):
+    write_image(pairs / folder / 'Pair001.png', (HEIGHT, WIDTH + 8))
+    dataset = RGBDRelightPairedDataset(options(pairs, layout='pairs'))
+    with pytest.raises(ValueError, match=rf'{folder}/Pair001.png has 48 x 24 .*input/Pair001.png has 40 x 24.*resize'):
+        dataset[0]
+    assert RGBDRelightPairedDataset(options(pairs, layout='pairs', resize=16))[0]['gt'].shape == (3, 16, 16)
+
+
+def test_a_crop_larger_than_the_image_is_an_error_naming_file_and_sizes(vidit):
+    dataset = RGBDRelightPairedDataset(options(vidit[0], gt_size=32))
+    with pytest.raises(ValueError, match=r"train dataset 'Tiny': .*Image001_2500_E\.png has 40 x 24 .*`gt_size: 32`"):
+        dataset[0]
+
+
+@pytest.mark.parametrize(('damage', 'workers'), [('input/Pair001.png', 1), ('guide/Pair001.npy', 0)])
+def test_a_damaged_file_is_an_error_naming_it_and_the_set(pairs, damage, workers):
+    path = pairs / damage
+    path.write_bytes(path.read_bytes()[:-100])
+    dataset = RGBDRelightPairedDataset(options(pairs, layout='pairs', phase='val'))
+    with pytest.raises(ValueError, match=rf"val dataset 'Tiny': {path}: "):
+        list(DataLoader(dataset, num_workers=workers))
+
+
+def test_check_options_raises_what_the_constructor_raises(vidit, tmp_path):
+    RGBDRelightPairedDataset.check_options(options(vidit[0]))
+    for change, message in (
+        ({'gt_sise': 8}, "did you mean 'gt_size'"),
+        ({'dataroot': str(tmp_path)}, 'not usable as layout scenes: it holds no image .*VIDIT'),
+        ({'layout': 'pairs'}, 'not usable as layout pairs: it holds no PNG image in input/; VIDIT'),
+        ({'scenes': [9, 10]}, 'selects none'),
+    ):
+        opt = options(vidit[0], **change)
+        for function in (RGBDRelightPairedDataset.check_options, RGBDRelightPairedDataset):
+            with pytest.raises(ValueError, match=f"^train dataset 'Tiny': .*{message}"):
+                function(opt)
+
+
+def test_basicsr_builds_it_and_its_loaders_from_options(vidit):
+    opt = options(vidit[0], gt_size=16, use_hflip=True, dataset_enlarge_ratio=2, prefetch_mode='cpu', scale=1)
+    dataset = build_dataset(opt)
+    assert dataset.opt['name'] == 'Tiny'
+    loader = build_dataloader(dataset, opt, num_gpu=0, sampler=DrawSampler(dataset, 1, 0, 2), seed=0)
+    batches = list(loader)
+    assert len(batches) == len(dataset) and batches[0]['lq'].shape == (2, 8, 16, 16)
+    val = options(vidit[0], phase='val', num_samples=3)
+    assert [batch['lq'].shape for batch in build_dataloader(build_dataset(val), val)] == [(1, 8, HEIGHT, WIDTH)] * 3
