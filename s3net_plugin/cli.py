@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 
 USAGE = 'usage: basicsr train.py|test.py -opt OPTIONS.yml [BasicSR flags]'
 
@@ -57,7 +58,7 @@ def run(job: str, argv: Sequence[str]) -> None:
         from basicsr.train import train_pipeline as pipeline
     else:
         from basicsr.test import test_pipeline as pipeline
-    pipeline(os.getcwd())
+    pipeline(str(Path.cwd()))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,13 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         asked = job in ('-h', '--help')
         print(USAGE, file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
-    from s3net_plugin.utils.option_file import OptionError
+    from s3net_plugin.utils.errors import DataError, OptionError, RunError
 
     try:
         run(job, argv[1:])
     except OptionError as error:
         return _fail(str(error), 2)
-    except (ImportError, OSError) as error:
+    except (DataError, RunError, ImportError, OSError) as error:
         return _fail(str(error), 1)
     return 0
 

@@ -21,8 +21,9 @@ from basicsr.utils.registry import (
 )
 
 from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.names import did_you_mean
-from s3net_plugin.utils.option_file import OptionError, numbers_read_as_text
+from s3net_plugin.utils.option_file import numbers_read_as_text
 
 # The keys that BasicSR 1.4.2's own code reads.
 _TOP = {'name', 'model_type', 'scale', 'num_gpu', 'manual_seed', 'datasets', 'path', 'train', 'val', 'logger'}

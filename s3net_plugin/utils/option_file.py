@@ -10,11 +10,8 @@ from typing import Any
 
 import yaml
 
+from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.names import did_you_mean
-
-
-class OptionError(ValueError):
-    """Something in an option file (or on the command line) that its author has to change; the message is one line."""
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -1,6 +1,7 @@
 import pytest
 
-from s3net_plugin.utils.option_file import OptionError, numbers_read_as_text, read_option_file
+from s3net_plugin.utils.errors import OptionError
+from s3net_plugin.utils.option_file import numbers_read_as_text, read_option_file
 
 
 def write(tmp_path, text):
