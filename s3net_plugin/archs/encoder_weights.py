@@ -1,0 +1,124 @@
+"""Pretrained weights for the encoder: where they come from, and how three channels become RGB, depth, RGB, depth."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+
+import huggingface_hub
+import timm
+import torch
+from torch import nn
+
+from s3net_plugin.archs.checkpoint import describe_misfit, read_state_dict
+
+HUB_PATIENCE = 3.0  # seconds for the first answer; timm itself tries for 47
+LAYOUTS = {3: 'rgb', 4: 'rgbd', 8: 'rgbdrgbd'}
+
+
+def adapt_input_filters(weight: torch.Tensor, in_channels: int) -> torch.Tensor:
+    """Turn filters (O, 3, K, K) learnt on RGB into filters (O, in_channels, K, K) for RGB and depth, or both twice.
+
+    Each RGB group takes the RGB filters over the number of groups, so a sample whose photos are the same and whose
+    depth is 0 gets exactly the pretrained response, and two photos get the mean of theirs. Depth takes the mean of
+    the three colour filters, over the number of groups as well: an edge in depth answers like an edge of gray, at the
+    weight of one colour channel. Opponent colours cancel in that mean, which is right, since depth has no colour.
+    Filters of zero would leave depth to be found at the small learning rates of fine-tuning.
+
+    Raises:
+        ValueError: ``in_channels`` is not 3, 4 or 8.
+    """
+    if in_channels not in LAYOUTS:
+        raise ValueError(f'pretrained filters serve in_channels 3, 4 or 8, not {in_channels}')
+    layout = LAYOUTS[in_channels]
+    filters = dict(zip('rgb', weight.unbind(1), strict=True), d=weight.mean(1))
+    return torch.stack([filters[channel] for channel in layout], dim=1) / layout.count('r')
+
+
+def fit_to_encoder(
+    encoder: nn.Module, state_dict: Mapping[str, torch.Tensor], in_channels: int
+) -> dict[str, torch.Tensor]:
+    """Pick what ``encoder`` needs from a state dict of timm's classifier or of its features; adapt what sees the input.
+
+    Raises:
+        ValueError: Something is missing or has another shape.
+    """
+    fitted = {}
+    expected = encoder.state_dict()
+    for name, target in expected.items():
+        # timm renames what it takes apart for features: 'stages.0.x' to 'stages_0.x', or 'x' to 'model.x'
+        spellings = (name, re.sub(r'^(\w+)_(\d+)\.', r'\1.\2.', name), name.removeprefix('model.'))
+        source = next((spelling for spelling in spellings if spelling in state_dict), None)
+        if source is None:
+            continue
+        value = state_dict[source]
+        is_input = value.ndim == 4 and value.shape[1] == 3 and target.shape[1] == in_channels != 3
+        fitted[name] = adapt_input_filters(value, in_channels) if is_input else value
+    misfit = describe_misfit(expected, fitted)
+    if misfit:
+        raise ValueError(misfit)
+    return fitted
+
+
+def imagenet_file(name: str) -> str:
+    """Return the path of timm's weights of network ``name`` in the Hugging Face cache; download them if need be.
+
+    Raises:
+        ValueError: timm has no pretrained weights of that network.
+        FileNotFoundError: They are neither cached nor to be had; said within 5 seconds if nothing answers.
+    """
+    config = timm.get_pretrained_cfg(name)
+    if config is None or not config.hf_hub_id:
+        raise ValueError(f'encoder_weights: timm has no pretrained weights of {name!r}; pass None or a file')
+    file = config.hf_hub_filename or 'model.safetensors'
+    cached = huggingface_hub.try_to_load_from_cache(config.hf_hub_id, file)
+    if isinstance(cached, str):
+        return cached
+    url = huggingface_hub.hf_hub_url(config.hf_hub_id, file)
+    try:
+        _ask(url)
+        return huggingface_hub.hf_hub_download(config.hf_hub_id, file)
+    except Exception as error:  # the classes differ between versions of the client
+        reason = str(error).strip().partition('\n')[0] or type(error).__name__
+        raise FileNotFoundError(
+            f'encoder_weights: imagenet: cannot download the weights of {name!r} ({reason}); fetch {url} on a machine '
+            f'that can and give its path as encoder_weights, or null for random weights'
+        ) from error
+
+
+def _ask(url: str) -> None:
+    """Return once the hub has answered for ``url``; raise what went wrong after ``HUB_PATIENCE`` seconds at most.
+
+    In a thread, because no timeout of the client covers a name server that keeps silent.
+    """
+    outcome: list[Exception | None] = []
+
+    def ask() -> None:
+        try:
+            huggingface_hub.get_hf_file_metadata(url, timeout=HUB_PATIENCE)
+            outcome.append(None)
+        except Exception as error:  # handed to the caller below
+            outcome.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(HUB_PATIENCE)
+    error = outcome[0] if outcome else TimeoutError(f'no answer in {HUB_PATIENCE:g} seconds')
+    if error is not None:
+        raise error
+
+
+def load_encoder_weights(encoder: nn.Module, name: str, in_channels: int, source: str) -> None:
+    """Load ``source``, which is ``imagenet`` or a path, into ``encoder``, timm's network ``name``.
+
+    Raises:
+        ValueError: The weights do not fit the encoder; the message names the file and what is wrong.
+        FileNotFoundError: There is no such file, or no way to download it.
+    """
+    path = imagenet_file(name) if source == 'imagenet' else source
+    state_dict = read_state_dict(path)
+    try:
+        encoder.load_state_dict(fit_to_encoder(encoder, state_dict, in_channels))
+    except ValueError as error:
+        raise ValueError(f'encoder_weights: {path} does not fit {name!r}: {error}') from error

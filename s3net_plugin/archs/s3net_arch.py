@@ -1,0 +1,109 @@
+"""S3Net, the single-stream network for depth-guided image relighting (Yang et al., CVPR Workshops 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from basicsr.utils.registry import ARCH_REGISTRY
+from torch import nn
+
+from s3net_plugin.archs.decoder import UPSAMPLING, AttentionBlock, Enhancer, upsampler
+from s3net_plugin.archs.encoder import build_encoder
+from s3net_plugin.archs.encoder_weights import load_encoder_weights
+
+MIN_SIZE = 32
+
+
+def reflect_to_multiple(x: torch.Tensor, multiple: int) -> torch.Tensor:
+    """Extend (N, C, H, W) by reflection at the bottom and the right until H and W are multiples of ``multiple``."""
+    height, width = x.shape[-2:]
+    pad_h, pad_w = -height % multiple, -width % multiple
+    return F.pad(x, (0, pad_w, 0, pad_h), mode='reflect') if pad_h or pad_w else x
+
+
+@ARCH_REGISTRY.register()
+class S3Net(nn.Module):
+    """Relight the input photo as the guide is lit: (N, in_channels, H, W) -> (N, out_channels, H, W) in (-1, 1).
+
+    The channels come in this order: input RGB, input depth, guide RGB, guide depth, all in [0, 1], without mean and
+    standard deviation. One-to-one relighting, which has no guide, takes 4 channels. H and W are free from 32 up: the
+    network extends its input by reflection to multiples of 32 and crops its output.
+
+    An encoder gives features at strides 4, 8 and 16. The decoder upsamples the deepest by 2 in four stages, attends to
+    it before the first and after the first and second, joins the encoder's features of the same size there, and ends
+    with the enhancer, a 7 x 7 convolution and tanh.
+
+    Args:
+        in_channels: 8 with a guide, 4 without; weights for the encoder need 8, 4 or 3.
+        out_channels: Channels of the result.
+        encoder: A convolutional network of timm that gives features at strides 4, 8 and 16.
+        encoder_weights: None for random weights, ``imagenet`` for timm's pretrained ones (looked up in the Hugging Face
+            cache, then downloaded), or the path of a state dict of that network (``.safetensors``, ``.pth``).
+        upsampling: ``pixel_shuffle`` or ``transposed_conv`` for each of the four stages, the deepest first. The paper
+            names both and not where they go; the authors' released network shuffles everywhere.
+        residual: Add the input RGB before the last tanh; ``out_channels`` must then be 3.
+
+    Raises:
+        ValueError: An option, or the shape of the input, does not fit; the message says which and what would.
+        FileNotFoundError: The encoder's weights are not there or cannot be downloaded.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 8,
+        out_channels: int = 3,
+        encoder: str = 'res2net101d',
+        encoder_weights: str | None = None,
+        upsampling: Sequence[str] = ('pixel_shuffle', 'pixel_shuffle', 'transposed_conv', 'transposed_conv'),
+        residual: bool = False,
+    ) -> None:
+        super().__init__()
+        if isinstance(upsampling, str) or len(upsampling) != 4:
+            raise ValueError(f'upsampling: four names are needed, each of {", ".join(UPSAMPLING)}; got {upsampling!r}')
+        if residual and (out_channels != 3 or in_channels < 3):
+            raise ValueError(
+                f'residual: adds the input RGB, so it needs out_channels 3 and in_channels from 3 up; '
+                f'got {out_channels} and {in_channels}'
+            )
+        self.in_channels = in_channels
+        self.residual = residual
+
+        self.encoder, (f4, f8, f16) = build_encoder(encoder, in_channels)
+        stage1 = f16
+        stage2 = stage1 // 4 + f8
+        stage3 = stage2 // 4 + f4
+        stage4 = stage3 // 4
+        stages = (stage1, stage2, stage3, stage4)
+        if any(channels % 4 for channels in stages):
+            raise ValueError(
+                f'encoder: {encoder!r} has {f4}, {f8} and {f16} channels at strides 4, 8 and 16, which makes the four '
+                f'stages of the decoder {stages} channels wide; each must be a multiple of 4. Try resnet18, resnet50 '
+                f'or res2net101d'
+            )
+        self.attentions = nn.ModuleList(AttentionBlock(c) for c in (stage1, stage1 // 4, stage2 // 4))
+        self.upsamplers = nn.ModuleList(upsampler(kind, c) for kind, c in zip(upsampling, stages, strict=True))
+        self.enhancer = Enhancer(stage4 // 4)
+        self.conv_last = nn.Conv2d(stage4 // 4, out_channels, 7, padding=3, padding_mode='reflect')
+        if encoder_weights is not None:
+            load_encoder_weights(self.encoder, encoder, in_channels, encoder_weights)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.ndim != 4 or x.shape[1] != self.in_channels:
+            raise ValueError(f'S3Net expects (N, {self.in_channels}, H, W), got {tuple(x.shape)}')
+        height, width = x.shape[-2:]
+        if height < MIN_SIZE or width < MIN_SIZE:
+            raise ValueError(f'S3Net needs H and W of at least {MIN_SIZE}, got {tuple(x.shape)}')
+
+        padded = reflect_to_multiple(x, 32)
+        f4, f8, f16 = self.encoder(padded)
+        y = self.attentions[0](f16)
+        y = torch.cat((self.attentions[1](self.upsamplers[0](y)), f8), dim=1)
+        y = torch.cat((self.attentions[2](self.upsamplers[1](y)), f4), dim=1)
+        y = self.upsamplers[3](self.upsamplers[2](y))
+        y = self.conv_last(self.enhancer(y))
+        if self.residual:
+            y = y + padded[:, :3]
+        return torch.tanh(y)[..., :height, :width]
