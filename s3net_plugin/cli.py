@@ -44,6 +44,7 @@ def run(job: str, argv: Sequence[str]) -> None:
         OptionError: the option file or the command line has to be changed.
     """
     from s3net_plugin import compat
+    from s3net_plugin.utils import stopping
     from s3net_plugin.utils.option_check import check_options
     from s3net_plugin.utils.option_file import read_option_file
 
@@ -55,6 +56,7 @@ def run(job: str, argv: Sequence[str]) -> None:
     # BasicSR parses sys.argv itself, and knows one spelling of the local rank.
     sys.argv = [f'basicsr {job}.py', *(arg.replace('--local-rank', '--local_rank') for arg in argv)]
     if job == 'train':
+        stopping.listen()
         from basicsr.train import train_pipeline as pipeline
     else:
         from basicsr.test import test_pipeline as pipeline

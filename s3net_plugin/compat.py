@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
-import math
 import sys
 import types
 from argparse import Namespace
@@ -138,6 +137,9 @@ def run_to_total_iter() -> None:
     """Epochs are counted with ceil while the loader drops its last batch: a run can end early, or at once, silently."""
     import basicsr.train
 
+    from s3net_plugin.utils.errors import OptionError
+    from s3net_plugin.utils.progress import progress
+
     stock = basicsr.train.create_train_val_dataloader
     if not _still_has(stock, 'total_epochs = math.ceil(total_iters / (num_iter_per_epoch))'):
         return
@@ -146,15 +148,12 @@ def run_to_total_iter() -> None:
         train_loader, sampler, val_loaders, _, total_iters = stock(opt, logger)
         if len(train_loader) == 0:
             batch = opt['datasets']['train']['batch_size_per_gpu']
-            raise ValueError(
+            raise OptionError(
                 f'datasets:train: {len(sampler.dataset)} samples (enlarged: {len(sampler)} a process) do not fill one '
                 f'batch of {batch}; use a smaller batch_size_per_gpu or a larger dataset_enlarge_ratio'
             )
-        if hasattr(sampler, 'seed'):
-            sampler.seed = opt['manual_seed']
         # The pipeline's loop includes the last epoch's number.
-        last_epoch = math.ceil(total_iters / len(train_loader)) - 1
-        return train_loader, sampler, val_loaders, last_epoch, total_iters
+        return train_loader, sampler, val_loaders, progress.attach(train_loader, sampler, opt), total_iters
 
     basicsr.train.create_train_val_dataloader = create_train_val_dataloader
 

@@ -1,4 +1,4 @@
-"""Every trap of BasicSR 1.4.2 that is closed from outside: that it is closed, and that a mended BasicSR is left alone."""
+"""The traps of BasicSR 1.4.2 that are closed from outside: they are closed, and a mended BasicSR is left alone."""
 
 import sys
 

@@ -65,8 +65,12 @@ def _check(opt: dict[str, Any], is_train: bool) -> None:
             _build(ARCH_REGISTRY, opt[key], key)
     if is_train:
         _require(opt, ['train', 'logger'], '')
+        _require(_section(opt, 'datasets'), ['train'], 'datasets')
         _require(_section(opt, 'logger'), ['print_freq', 'save_checkpoint_freq', 'use_tb_logger'], 'logger')
         _check_train(_section(opt, 'train'), model, foreign)
+        if hasattr(model, 'check_train_options'):
+            with _named('train'):
+                model.check_train_options(opt['train'], opt['datasets']['train']['batch_size_per_gpu'])
     validates = not is_train or any(str(phase).startswith('val') for phase in opt['datasets'])
     if validates:
         _require(opt, ['val'], '')

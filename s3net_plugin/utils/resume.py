@@ -8,6 +8,7 @@ from typing import Any
 from basicsr.utils import check_resume
 
 from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.utils.progress import progress
 
 
 def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
@@ -24,8 +25,7 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
         if not named:
             return None
         state = load_plain(named)
-        check_resume(opt, state['iter'])
-        return state
+        return _take(opt, state)
     for path in sorted(Path(opt['path']['training_states']).glob('*.state'), key=_iteration, reverse=True):
         try:
             state = load_plain(path)
@@ -35,9 +35,14 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
             print(f'--auto_resume: passing over {path.name}: {error}', flush=True)
             continue
         opt['path']['resume_state'] = str(path)
-        check_resume(opt, state['iter'])
-        return state
+        return _take(opt, state)
     return None
+
+
+def _take(opt: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
+    check_resume(opt, state['iter'])
+    progress.resumed = state
+    return state
 
 
 def _iteration(path: Path) -> int:

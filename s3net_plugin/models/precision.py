@@ -1,0 +1,77 @@
+"""Mixed precision and the verdict on a step: what a network computes in, and whether its result may be used."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+TYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
+
+
+class Precision:
+    """Autocast for the forward pass and, for float16, a scaler for the backward one; ``amp`` as in ``TYPES``."""
+
+    def __init__(self, amp: str | None, device: torch.device) -> None:
+        self.device = device
+        self.dtype = TYPES.get(amp or '')
+        self.scaler = torch.amp.GradScaler(device.type, enabled=amp == 'float16')
+
+    def autocast(self) -> AbstractContextManager:
+        return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None)
+
+    def state(self) -> dict[str, Any]:
+        return {'scaler': self.scaler.state_dict()} if self.scaler.is_enabled() else {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        if self.scaler.is_enabled() and state.get('scaler'):
+            self.scaler.load_state_dict(state['scaler'])
+
+
+class Verdict:
+    """Whether a step failed (a loss that is not finite) and whether to stop, the same in all processes.
+
+    The answer is copied from a GPU while the backward pass still runs there, so that asking for it does not hold up
+    what comes next.
+    """
+
+    def __init__(self, total: Tensor, stop: bool, distributed: bool) -> None:
+        flags = torch.stack([~torch.isfinite(total.detach()), torch.tensor(stop, device=total.device)]).int()
+        if distributed:
+            torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
+        self._event = None
+        if flags.is_cuda:
+            self._flags = torch.empty(2, dtype=torch.int32, pin_memory=True)
+            self._flags.copy_(flags, non_blocking=True)
+            self._event = torch.cuda.Event()
+            self._event.record()
+        else:
+            self._flags = flags
+
+    def read(self) -> tuple[bool, bool]:
+        """Return (failed, stop)."""
+        if self._event is not None:
+            self._event.synchronize()
+        failed, stop = self._flags.tolist()
+        return bool(failed), bool(stop)
+
+
+def prepare_network(net: nn.Module, train_opt: dict[str, Any], opt: dict[str, Any], device: torch.device) -> nn.Module:
+    """Apply the speed options of ``train`` to a network that is about to be trained.
+
+    Raises:
+        ValueError: ``sync_bn`` without GPUs or without a launcher.
+    """
+    if train_opt.get('sync_bn'):
+        if not opt['dist'] or device.type != 'cuda':
+            raise ValueError('train:sync_bn needs GPUs and a launcher: SyncBatchNorm does not work on the CPU')
+        net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
+    if train_opt.get('channels_last'):
+        net = net.to(memory_format=torch.channels_last)
+    if train_opt.get('compile'):
+        # In place, so that names in checkpoints stay what they are. Static shapes: crops have one size, and dynamic
+        # ones are slower.
+        net.compile(dynamic=False)
+    return net
