@@ -1,0 +1,127 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from s3net_plugin.rendering.folder import LIGHTS, Settings, image_name, open_folder, scene_files
+
+SETTINGS = Settings(seed=1, size=8, spp=4)
+
+
+def fake_scene(seed=0):
+    rng = np.random.default_rng(seed)
+    return {light: rng.integers(0, 256, (8, 8, 3), dtype=np.uint8) for light in LIGHTS}, rng.uniform(5, 20, (8, 8))
+
+
+@pytest.fixture
+def root(tmp_path):
+    with open_folder(tmp_path / 'set', SETTINGS) as folder:
+        folder.write(7, *fake_scene())
+    return tmp_path / 'set'
+
+
+def complete(root, number=7, settings=SETTINGS):
+    with open_folder(root, settings) as folder:
+        return folder.is_complete(number)
+
+
+def test_a_scene_is_41_files_of_vidit_in_one_flat_folder(root):
+    seen = {path.name for path in root.iterdir() if not path.name.startswith('.')}
+    temperatures, directions = (2500, 3500, 4500, 5500, 6500), ('N', 'NE', 'E', 'SE', 'S', 'SW', 'W', 'NW')
+    assert seen == {f'Image007_{t}_{d}.png' for t in temperatures for d in directions} | {'Image007.npy'}
+
+
+def test_images_are_opaque_rgba_that_hold_the_pixels(root):
+    images, _ = fake_scene()
+    for light in LIGHTS:
+        pixels = cv2.imread(str(root / image_name(7, light)), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(pixels[..., 2::-1], images[light])
+        assert pixels.shape == (8, 8, 4) and (pixels[..., 3] == 255).all()
+
+
+def test_depth_is_the_dict_of_vidit_and_larger_is_farther(root):
+    stored = np.load(root / 'Image007.npy', allow_pickle=True)
+    assert stored.shape == () and stored.dtype == object
+    entry = stored.item()
+    assert entry.keys() == {'normalized_depth', 'ref_center_dis'}
+    depth, distance = entry['normalized_depth'], fake_scene()[1]
+    assert depth.dtype == np.float32 and depth.min() == 0 and depth.max() == 1
+    np.testing.assert_array_equal(np.argsort(depth, axis=None), np.argsort(distance, axis=None))
+    assert entry['ref_center_dis'] == distance[4, 4] and type(entry['ref_center_dis']) is float
+
+
+def test_a_written_scene_is_complete_and_others_are_not(root):
+    assert complete(root)
+    assert not complete(root, number=8)
+
+
+@pytest.mark.parametrize('name', ['Image007.npy', 'Image007_6500_NW.png'])
+def test_a_missing_or_truncated_file_makes_it_incomplete(root, name):
+    content = (root / name).read_bytes()
+    (root / name).write_bytes(content[:-3])
+    assert not complete(root)
+    (root / name).unlink()
+    assert not complete(root)
+    (root / name).write_bytes(content)
+    assert complete(root)
+
+
+@pytest.mark.parametrize('text', ['', '{"settings": ', '[]'])
+def test_a_damaged_record_makes_it_incomplete(root, text):
+    (root / '.render' / '007.json').write_text(text)
+    assert not complete(root)
+
+
+def test_a_record_of_other_settings_makes_it_incomplete(root):
+    path = root / '.render' / '007.json'
+    record = json.loads(path.read_text())
+    record['settings']['spp'] = 64
+    path.write_text(json.dumps(record))
+    assert not complete(root)
+
+
+def test_nothing_half_written_when_writing_fails(tmp_path):
+    images, distance = fake_scene()
+    del images[LIGHTS[30]]
+    with open_folder(tmp_path, SETTINGS) as folder:
+        with pytest.raises(KeyError):
+            folder.write(0, images, distance)
+        assert not folder.is_complete(0)
+        assert not list(tmp_path.glob('Image*'))
+        folder.write(0, *fake_scene())
+        assert folder.is_complete(0)
+
+
+def test_a_run_killed_between_two_moves_is_done_again(root):
+    (root / '.render' / '007.json').unlink()
+    for name in scene_files(7)[20:]:
+        (root / name).unlink()
+    with open_folder(root, SETTINGS) as folder:
+        assert not folder.is_complete(7)
+        folder.write(7, *fake_scene())
+        assert folder.is_complete(7)
+
+
+@pytest.mark.parametrize('change', [{'seed': 2}, {'size': 16}, {'spp': 16}, {'generator': 0}])
+def test_other_settings_are_refused_with_both_named(root, change):
+    with pytest.raises(ValueError, match=r'was rendered with .*"seed": 1.* choose another folder'):
+        complete(root, settings=SETTINGS._replace(**change))
+
+
+def test_a_folder_of_foreign_images_is_refused_and_left_alone(tmp_path):
+    (tmp_path / 'Image000_2500_N.png').write_bytes(b'vidit')
+    with pytest.raises(ValueError, match='not rendered here; choose an empty folder'), open_folder(tmp_path, SETTINGS):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ['Image000_2500_N.png']
+
+
+def test_a_second_writer_is_turned_away_while_the_first_is_at_work(tmp_path):
+    with (
+        open_folder(tmp_path, SETTINGS),
+        pytest.raises(ValueError, match='another run is rendering'),
+        open_folder(tmp_path, SETTINGS),
+    ):
+        pytest.fail('both got in')
+    with open_folder(tmp_path, SETTINGS) as folder:
+        assert folder.root == tmp_path
