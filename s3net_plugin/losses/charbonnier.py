@@ -1,0 +1,46 @@
+"""Charbonnier loss: an L1 with a rounded tip."""
+
+from __future__ import annotations
+
+import torch
+from basicsr.utils.registry import LOSS_REGISTRY
+from torch import Tensor, nn
+
+from s3net_plugin.losses.checks import check_images, check_number
+
+
+def charbonnier(pred: Tensor, target: Tensor, eps: float = 1e-3) -> Tensor:
+    """Return the scalar ``mean(sqrt((pred - target)^2 + eps^2))``, computed in fp32 or better.
+
+    Source: Charbonnier et al., Two deterministic half-quadratic regularization algorithms, ICIP 1994.
+
+    Args:
+        pred: images (N, C, H, W).
+        target: images of the same shape; receives no gradient.
+        eps: half width of the rounded tip, in units of the images. Positive, or the gradient at 0 is undefined.
+
+    Raises:
+        ValueError: the shapes differ or are not (N, C, H, W); the message names both.
+    """
+    check_images('charbonnier', pred, target)
+    dtype = torch.promote_types(pred.dtype, torch.float32)
+    difference = pred.to(dtype) - target.detach().to(dtype)
+    return (difference.square() + eps * eps).sqrt().mean()
+
+
+@LOSS_REGISTRY.register()
+class S3NetCharbonnierLoss(nn.Module):
+    """:func:`charbonnier` times ``loss_weight``; fits ``pixel_opt`` of BasicSR's models.
+
+    Raises:
+        ValueError: an option is no number or out of range; the message names it.
+    """
+
+    def __init__(self, *, loss_weight: float = 1.0, eps: float = 1e-3) -> None:
+        super().__init__()
+        self.loss_weight = check_number(self, 'loss_weight', loss_weight)
+        self.eps = check_number(self, 'eps', eps, low=1e-12)
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Return the weighted scalar for images (N, C, H, W) of equal shape."""
+        return self.loss_weight * charbonnier(pred, target, self.eps)

@@ -1,0 +1,53 @@
+"""What every loss asks of its images and options, with one wording for each complaint."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+
+def check_images(owner: str, pred: Tensor, target: Tensor, *, min_side: int = 1, channels: int | None = None) -> None:
+    """Check that ``pred`` and ``target`` are batches of images (N, C, H, W), alike and not too small.
+
+    Raises:
+        ValueError: they are not; the message names both shapes.
+    """
+    shapes = f'pred {tuple(pred.shape)} and target {tuple(target.shape)}'
+    if pred.ndim != 4 or target.ndim != 4:
+        raise ValueError(f'{owner}: expected images of shape (N, C, H, W), got {shapes}')
+    if pred.shape != target.shape:
+        raise ValueError(f'{owner}: the two shapes must be equal, got {shapes}')
+    if pred.numel() == 0 or min(pred.shape[2:]) < min_side:
+        raise ValueError(f'{owner}: height and width must be at least {min_side} and nothing empty, got {shapes}')
+    if channels is not None and pred.shape[1] != channels:
+        raise ValueError(f'{owner}: expected {channels} channels, got {shapes}')
+    if not (pred.is_floating_point() and target.is_floating_point()):
+        raise ValueError(f'{owner}: expected floating point, got {shapes} of {pred.dtype} and {target.dtype}')
+
+
+def check_number(owner: object, option: str, value: object, low: float = -math.inf, high: float = math.inf) -> float:
+    """Return the number ``value`` as a float.
+
+    Raises:
+        ValueError: it is no finite number in [low, high]; the message names the class of ``owner`` and ``option``.
+    """
+    place = f'{type(owner).__name__}: {option}'
+    if isinstance(value, str):
+        raise ValueError(f'{place} is the text {value!r}, not a number; YAML wants 1.0e-3 for 1e-3, 0.03125 for 1/32')
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f'{place} must be a number, got {value!r}')
+    if not math.isfinite(value) or not low <= value <= high:
+        raise ValueError(f'{place} must be finite and in [{low:g}, {high:g}], got {value!r}')
+    return float(value)
+
+
+def check_integer(owner: object, option: str, value: object, low: int) -> int:
+    """Return the whole number ``value``.
+
+    Raises:
+        ValueError: it is none, or below ``low``; the message names the class of ``owner`` and ``option``.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise ValueError(f'{type(owner).__name__}: {option} must be a whole number from {low} up, got {value!r}')
+    return value

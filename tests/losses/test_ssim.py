@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from skimage.metrics import structural_similarity
+
+from s3net_plugin.losses.ssim import gaussian_taps, ssim_map
+from tests.losses.reference import image_pair
+
+
+def dense_ssim_map(pred, target, window_size=11):
+    """The plain way: one dense window, five depthwise convolutions."""
+    offsets = torch.arange(window_size, dtype=pred.dtype) - window_size // 2
+    window = torch.exp(-(offsets[:, None] ** 2 + offsets**2) / (2 * 1.5**2))
+    channels = pred.shape[1]
+    weight = (window / window.sum()).expand(channels, 1, -1, -1)
+
+    def blur(images):
+        return F.conv2d(images, weight, padding=window_size // 2, groups=channels)
+
+    mean_x, mean_y = blur(pred), blur(target)
+    var_x, var_y = blur(pred**2) - mean_x**2, blur(target**2) - mean_y**2
+    covariance = blur(pred * target) - mean_x * mean_y
+    luminance = (2 * mean_x * mean_y + 1e-4) / (mean_x**2 + mean_y**2 + 1e-4)
+    return luminance * (2 * covariance + 9e-4) / (var_x + var_y + 9e-4)
+
+
+def test_window_sums_to_one_and_is_symmetric():
+    taps = gaussian_taps(11)
+    assert sum(taps) == pytest.approx(1)
+    assert taps == taps[::-1]
+    assert taps[5] / taps[4] == pytest.approx(np.exp(1 / 4.5))
+
+
+def test_even_window_is_refused():
+    with pytest.raises(ValueError, match='odd number of taps, got 8'):
+        gaussian_taps(8)
+
+
+def test_inside_equals_scikit_image():
+    pred, target = image_pair(3, (2, 3, 24, 31), torch.float64)
+    found = ssim_map(pred, target).detach().numpy()
+    for n in range(2):
+        _, oracle = structural_similarity(
+            pred[n].detach().numpy(),
+            target[n].numpy(),
+            channel_axis=0,
+            data_range=1,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            full=True,
+        )
+        np.testing.assert_allclose(found[n, :, 5:-5, 5:-5], oracle[:, 5:-5, 5:-5], atol=1e-10)
+
+
+@pytest.mark.parametrize(('shape', 'window_size'), [((2, 3, 17, 12), 11), ((1, 1, 4, 3), 11), ((1, 2, 9, 9), 5)])
+def test_value_and_gradient_equal_the_dense_window_up_to_the_borders(shape, window_size):
+    pred, target = image_pair(4, shape, torch.float64)
+    found, expected = ssim_map(pred, target, window_size), dense_ssim_map(pred, target, window_size)
+    torch.testing.assert_close(found, expected)
+    weights = torch.rand_like(found)
+    gradients = [torch.autograd.grad((value * weights).sum(), pred)[0] for value in (found, expected)]
+    torch.testing.assert_close(*gradients)
+
+
+def test_first_and_second_gradients_are_right_in_float64():
+    pred, target = image_pair(5, (1, 2, 4, 5), torch.float64)
+    assert torch.autograd.gradcheck(lambda image: ssim_map(image, target, 5), pred)
+    assert torch.autograd.gradgradcheck(lambda image: ssim_map(image, target, 5), pred)
+
+
+def test_equal_images_give_exactly_one():
+    image = torch.rand(1, 3, 20, 20)
+    assert torch.equal(ssim_map(image, image), torch.ones_like(image))
+
+
+def test_channels_last_images_give_the_same():
+    pred, target = image_pair(6, (2, 3, 16, 20))
+    last = [image.contiguous(memory_format=torch.channels_last) for image in (pred, target)]
+    torch.testing.assert_close(ssim_map(*last), ssim_map(pred, target))
