@@ -6,7 +6,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-VERSION = re.search(r"__version__ = '([^']+)'", (HERE / 's3net_plugin/__init__.py').read_text(encoding='utf-8')).group(1)
+SOURCE = (HERE / 's3net_plugin/__init__.py').read_text(encoding='utf-8')
+VERSION = re.search(r"__version__ = '([^']+)'", SOURCE).group(1)
 
 setup(
     name='s3net_plugin',

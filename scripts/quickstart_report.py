@@ -56,7 +56,7 @@ def contact_sheet(folder: Path, destination: Path) -> None:
     for dataset in sorted((folder / 'visualization').iterdir()):
         found = sorted(dataset.glob('*_panel.png'))
         chosen = [found[i] for i in np.linspace(0, len(found) - 1, min(PANELS_A_SET, len(found))).round().astype(int)]
-        panels += [cv2.imread(str(path)) for path in chosen]
+        panels += [np.asarray(cv2.imread(str(path))) for path in chosen]
     cv2.imwrite(str(destination), np.vstack(panels))
 
 

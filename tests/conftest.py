@@ -1,9 +1,11 @@
 """Shared by all tests: a tiny rendered set, option files for it, and the real commands in processes of their own."""
 
+import functools
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -23,8 +25,7 @@ def rendered(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def options(rendered):
+def tiny_options(rendered):
     """Options of a training run of two iterations on ``rendered``, with the smallest network."""
     common = {'type': 'RGBDRelightPairedDataset', 'layout': 'scenes', 'dataroot': str(rendered)}
     common['io_backend'] = {'type': 'disk'}
@@ -54,31 +55,51 @@ def options(rendered):
 
 
 @pytest.fixture
+def options(rendered):
+    """``tiny_options``, for a test to change."""
+    return tiny_options(rendered)
+
+
+def write_yaml(path, options):
+    path.write_text(yaml.safe_dump(options, sort_keys=False))
+    return path
+
+
+@pytest.fixture
 def write_options(tmp_path):
     """Write options to a file in the test's own folder and return its path."""
+    return lambda options, name='options.yml': write_yaml(tmp_path / name, options)
 
-    def write(options, name='options.yml'):
-        path = tmp_path / name
-        path.write_text(yaml.safe_dump(options, sort_keys=False))
-        return path
 
-    return write
+def run_basicsr(folder, *arguments, timeout=120):
+    """Run the ``basicsr`` command in ``folder``; returns the finished process."""
+    return subprocess.run(
+        [str(Path(sys.executable).with_name('basicsr')), *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
 
 
 @pytest.fixture
 def basicsr(tmp_path):
-    """Run the ``basicsr`` command in the test's own folder; returns the finished process."""
-    command = Path(sys.executable).with_name('basicsr')
+    """Run the ``basicsr`` command in the test's own folder."""
+    return functools.partial(run_basicsr, tmp_path)
 
-    def run(*arguments, timeout=120):
-        environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
-        return subprocess.run(
-            [str(command), *map(str, arguments)],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
 
-    return run
+class Trained(NamedTuple):
+    """A finished training run of ``tiny_options``; tests only read it."""
+
+    result: subprocess.CompletedProcess
+    root: Path
+    folder: Path
+
+
+@pytest.fixture(scope='session')
+def trained(rendered, tmp_path_factory):
+    root = tmp_path_factory.mktemp('trained')
+    result = run_basicsr(root, 'train.py', '-opt', write_yaml(root / 'options.yml', tiny_options(rendered)))
+    assert result.returncode == 0, result.stderr
+    return Trained(result, root, root / 'experiments/tiny')

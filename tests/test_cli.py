@@ -1,23 +1,16 @@
 """Real runs of the real commands."""
 
 import csv
+import shutil
 
 import cv2
-import pytest
 import torch
 
 from s3net_plugin.utils.checkpoint import load_plain
 
 
-@pytest.fixture
-def trained(basicsr, options, write_options, tmp_path):
-    result = basicsr('train.py', '-opt', write_options(options))
-    assert result.returncode == 0, result.stderr
-    return result, tmp_path / 'experiments/tiny'
-
-
-def test_training_leaves_what_basicsr_leaves_in_the_working_directory(trained, tmp_path):
-    result, folder = trained
+def test_training_leaves_what_basicsr_leaves_in_the_working_directory(trained):
+    result, folder = trained.result, trained.folder
     assert {path.name for path in (folder / 'models').iterdir()} == {
         *('net_g_1.pth', 'net_g_2.pth', 'net_g_latest.pth', 'net_g_best.pth')
     }
@@ -26,19 +19,19 @@ def test_training_leaves_what_basicsr_leaves_in_the_working_directory(trained, t
     assert 'l_wssim:' in result.stderr
     assert 'iter:       2' in result.stderr
     assert '# psnr:' in result.stderr
-    assert list((tmp_path / 'tb_logger/tiny').glob('events*'))
+    assert list((trained.root / 'tb_logger/tiny').glob('events*'))
     log = next(folder.glob('train_tiny_*.log')).read_text()
     assert 'l_wssim:' in log
 
 
 def test_checkpoints_say_which_network_they_hold(trained):
-    content = load_plain(trained[1] / 'models/net_g_latest.pth')
+    content = load_plain(trained.folder / 'models/net_g_latest.pth')
     assert content['network_g'] == {'type': 'S3Net', 'encoder': 'resnet10t', 'residual': True}
     assert content['params'].keys() == content['params_ema'].keys()
 
 
 def test_the_averaged_network_has_the_statistics_of_the_trained_one(trained):
-    content = load_plain(trained[1] / 'models/net_g_latest.pth')
+    content = load_plain(trained.folder / 'models/net_g_latest.pth')
     statistics = [name for name in content['params'] if name.endswith(('running_mean', 'num_batches_tracked'))]
     assert statistics
     for name in statistics:
@@ -48,7 +41,7 @@ def test_the_averaged_network_has_the_statistics_of_the_trained_one(trained):
 
 
 def test_results_and_panels_stand_side_by_side(trained):
-    folder = trained[1] / 'visualization'
+    folder = trained.folder / 'visualization'
     images = sorted(folder.glob('*/*_2.png'))
     assert len(images) == 2
     for path in images:
@@ -57,7 +50,7 @@ def test_results_and_panels_stand_side_by_side(trained):
 
 
 def test_testing_writes_scores_of_the_network_and_of_the_baselines(trained, basicsr, options, write_options, tmp_path):
-    weights = trained[1] / 'models/net_g_latest.pth'
+    weights = trained.folder / 'models/net_g_latest.pth'
     test = {key: options[key] for key in ('model_type', 'scale', 'num_gpu', 'manual_seed', 'network_g')}
     test |= {'name': 'tiny_test', 'path': {'pretrain_network_g': str(weights), 'param_key_g': 'params_ema'}}
     test |= {'datasets': {'test': {**options['datasets']['val'], 'name': 'set', 'batch_size_per_gpu': 2}}}
@@ -74,14 +67,15 @@ def test_testing_writes_scores_of_the_network_and_of_the_baselines(trained, basi
     assert len(list((folder / 'visualization/set').glob('*_tiny_test.png'))) == 2
 
 
-def test_a_resumed_run_goes_on_where_it_stopped(trained, basicsr, options, write_options):
+def test_a_resumed_run_goes_on_where_it_stopped(trained, basicsr, options, write_options, tmp_path):
+    shutil.copytree(trained.root, tmp_path, dirs_exist_ok=True)
     options['train']['total_iter'] = 3
     result = basicsr('train.py', '-opt', write_options(options), '--auto_resume')
     assert result.returncode == 0, result.stderr
     assert 'iter: 2.' in result.stderr  # Resuming training from
     assert 'iter:       3' in result.stderr
     assert 'iter:       2,' not in result.stderr
-    assert (trained[1] / 'models/net_g_3.pth').exists()
+    assert (tmp_path / 'experiments/tiny/models/net_g_3.pth').exists()
 
 
 def test_auto_resume_passes_over_torn_files_and_finds_the_experiments_root(basicsr, options, write_options, tmp_path):

@@ -42,7 +42,7 @@ def test_what_is_wrong_is_said_in_one_line_with_its_place(tmp_path, text, messag
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(OptionError, match='nowhere.yml: no such option file'):
+    with pytest.raises(OptionError, match=r'nowhere\.yml: no such option file'):
         read_option_file(tmp_path / 'nowhere.yml')
 
 
