@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from basicsr.archs import build_network
-from basicsr.losses import build_loss
 from basicsr.models.sr_model import SRModel
 from basicsr.utils import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
@@ -17,18 +17,20 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from s3net_plugin.metrics import prepare_metric
+from s3net_plugin.models.averaging import Average, Statistics
+from s3net_plugin.models.objective import Objective
 from s3net_plugin.models.precision import Precision, Verdict, prepare_network
 from s3net_plugin.models.pruning import prune
+from s3net_plugin.models.resuming import match_layout, recall_best
 from s3net_plugin.models.saving import plain, without_pretraining
+from s3net_plugin.models.skipping import SkippedSteps
 from s3net_plugin.models.train_options import OPTIONS, check_train_options
 from s3net_plugin.models.validation import validate
-from s3net_plugin.utils import stopping
+from s3net_plugin.report import Report
+from s3net_plugin.utils import distributed, stopping
 from s3net_plugin.utils.errors import RunError
 from s3net_plugin.utils.progress import progress
 from s3net_plugin.utils.rng import rng_state, set_rng_state
-
-# What BasicSR calls its two losses in the log; every other `<name>_opt` logs `l_<name>`.
-LOG_NAMES = {'pixel_opt': 'l_pix', 'perceptual_opt': 'l_percep'}
 
 
 @MODEL_REGISTRY.register()
@@ -63,57 +65,53 @@ class S3NetModel(SRModel):
         self.ema_decay = train_opt.get('ema_decay', 0)
         if self.ema_decay > 0:
             self._build_ema()
-        self.losses = OrderedDict(
-            (LOG_NAMES.get(key, f'l_{key.removesuffix("_opt")}'), build_loss(options).to(self.device))
-            for key, options in train_opt.items()
-            if key.endswith('_opt') and options
-        )
-        if not self.losses:
-            raise ValueError('train: no loss; give at least one option that ends in _opt, such as pixel_opt')
+        self._statistics = Statistics(self.get_bare_model(self.net_g), getattr(self, 'net_g_ema', None))
+        self.objective = Objective(train_opt, self.device, self.precision.autocast)
         self._values: OrderedDict[str, Tensor] = OrderedDict()
-        self._skipped = self._skipped_in_a_row = 0
+        self._skipped = SkippedSteps(train_opt.get('max_nonfinite') or 10)
         self._stop = False
         self._rng: dict[str, Any] | None = None
-        self._good_buffers = [buffer.clone() for buffer in self.get_bare_model(self.net_g).buffers()]
         self.setup_optimizers()
         self.setup_schedulers()
 
     def _build_ema(self) -> None:
         get_root_logger().info(f'Use Exponential Moving Average with decay: {self.ema_decay}')
+        net = self.get_bare_model(self.net_g)
         self.net_g_ema = build_network(without_pretraining(self.opt['network_g'])).to(self.device)
-        path = self.opt['path']
-        if path.get('pretrain_network_g'):
-            strict = path.get('strict_load_g', True)
-            self.load_network(self.net_g_ema, path['pretrain_network_g'], strict, 'params_ema')
+        if self.opt['train'].get('channels_last'):
+            self.net_g_ema = self.net_g_ema.to(memory_format=torch.channels_last)
+        path = self.opt['path'].get('pretrain_network_g')
+        if path:
+            self.load_network(self.net_g_ema, path, self.opt['path'].get('strict_load_g', True), 'params_ema')
         else:
-            self.model_ema(0)
+            self.net_g_ema.load_state_dict(net.state_dict())
         self.net_g_ema.eval()
+        self._average = Average(self.net_g_ema, net)
 
     def model_to_device(self, net: nn.Module) -> nn.Module:
         """Move the network; wrap it for distributed training, on GPUs (one a process) or on the CPU."""
         net = net.to(self.device)
-        if self.is_train:
-            net = prepare_network(net, self.opt['train'], self.opt['dist'], self.device)
+        if not self.is_train:
+            return net
+        net = prepare_network(net, self.opt['train'], self.opt['dist'], self.device)
         if not self.opt['dist']:
             return net
-        devices = [torch.cuda.current_device()] if self.device.type == 'cuda' else None
-        unused = self.opt.get('find_unused_parameters', False)
         return DistributedDataParallel(
-            net, device_ids=devices, find_unused_parameters=unused, gradient_as_bucket_view=True
+            net,
+            device_ids=[torch.cuda.current_device()] if self.device.type == 'cuda' else None,
+            find_unused_parameters=self.opt.get('find_unused_parameters', False),
+            gradient_as_bucket_view=True,
+            # No step reads the statistics of BatchNorm, and validation shares them: not at every step.
+            broadcast_buffers=False,
         )
 
     def get_optimizer(self, optim_type: str, params: list[Tensor], lr: float, **kwargs: Any) -> torch.optim.Optimizer:
         """Build any optimizer of ``torch.optim`` by its name."""
         return getattr(torch.optim, optim_type)(params, lr=lr, **kwargs)
 
-    @torch.no_grad()
     def model_ema(self, decay: float = 0.999) -> None:
-        """Average the parameters and copy the buffers as ``BaseModel`` does, in a few calls instead of one a tensor."""
-        net = self.get_bare_model(self.net_g)
-        averaged = list(self.net_g_ema.parameters())
-        torch._foreach_mul_(averaged, decay)
-        torch._foreach_add_(averaged, list(net.parameters()), alpha=1 - decay)
-        _copy_all(list(self.net_g_ema.buffers()), list(net.buffers()))
+        """Average the parameters; the buffers are copied with ``self._statistics``."""
+        self._average.update(decay)
 
     def feed_data(self, data: dict[str, Any]) -> None:
         if self.is_train and self._rng is not None:
@@ -125,19 +123,23 @@ class S3NetModel(SRModel):
         self.paths = data.get('lq_path', [])
 
     def optimize_parameters(self, current_iter: int) -> None:
+        scaler = self.precision.scaler
         self.optimizer_g.zero_grad(set_to_none=True)
         verdict = self._accumulate_gradients(self.opt['train'].get('accumulate') or 1)
+        scaler.unscale_(self.optimizer_g)
         usable = self._clip(self.opt['train'].get('grad_clip'))
         failed, self._stop = verdict.read()
         if failed or not usable:
-            self._skip(current_iter)
+            self._statistics.restore()
+            finite = all(bool(torch.isfinite(value)) for value in self._values.values())
+            get_root_logger().warning(self._skipped.add(current_iter, finite, self.paths))
         else:
-            self._skipped_in_a_row = 0
-            self.precision.scaler.step(self.optimizer_g)
-            self.precision.scaler.update()
-            _copy_all(self._good_buffers, list(self.get_bare_model(self.net_g).buffers()))
+            self._skipped.reset()
+            scaler.step(self.optimizer_g)
             if self.ema_decay > 0:
                 self.model_ema(decay=self.ema_decay)
+            self._statistics.keep()
+        scaler.update()
         progress.count_batch()
 
     def _accumulate_gradients(self, slices: int) -> Verdict:
@@ -152,7 +154,7 @@ class S3NetModel(SRModel):
                     lq = lq.contiguous(memory_format=torch.channels_last)
                 with self.precision.autocast():
                     output = self.net_g(lq)
-                values = self.compute_losses(output.float(), gt)
+                values = self.objective(output.float(), gt)
                 total = torch.stack(list(values.values())).sum() / len(pairs)
                 for name, value in values.items():
                     self._values[name] = self._values.get(name, 0) + value.detach() / len(pairs)
@@ -162,60 +164,34 @@ class S3NetModel(SRModel):
                 self.precision.scaler.scale(total).backward()
         return verdict
 
-    def compute_losses(self, output: Tensor, target: Tensor) -> OrderedDict[str, Tensor]:
-        """Return the weighted value of every loss under its name in the log.
-
-        Losses see float32; one with ``follows_autocast`` may use the training's mixed precision inside.
-        """
-        values: OrderedDict[str, Tensor] = OrderedDict()
-        for name, loss in self.losses.items():
-            with self.precision.autocast() if getattr(loss, 'follows_autocast', False) else nullcontext():
-                value = loss(output, target)
-            if isinstance(value, tuple):  # BasicSR's perceptual losses: (perceptual, style), either may be None
-                value, style = value
-                if style is not None:
-                    values['l_style'] = style
-            if value is not None:
-                values[name] = value
-        return values
-
     def _clip(self, limit: float | None) -> bool:
         """Clip the norm of the gradient; whether it can be used (the scaler of float16 decides that itself)."""
         if not limit:
             return True
-        self.precision.scaler.unscale_(self.optimizer_g)
-        norm = nn.utils.clip_grad_norm_(self.net_g.parameters(), limit)
+        norm = nn.utils.clip_grad_norm_(self.optimizer_g.param_groups[0]['params'], limit)
         return self.precision.scaler.is_enabled() or bool(torch.isfinite(norm))
-
-    def _skip(self, current_iter: int) -> None:
-        """Leave the network as it was before the step, statistics included, and give up after too many in a row."""
-        _copy_all(list(self.get_bare_model(self.net_g).buffers()), self._good_buffers)
-        self._skipped += 1
-        self._skipped_in_a_row += 1
-        samples = ', '.join(map(str, self.paths))
-        limit = self.opt['train'].get('max_nonfinite') or 10
-        if self._skipped_in_a_row >= limit:
-            raise RunError(
-                f'iteration {current_iter}: the loss was not finite {limit} times in a row (train:max_nonfinite); '
-                f'last samples: {samples}. Lower the learning rate, or set train:grad_clip'
-            )
-        get_root_logger().warning(
-            f'iteration {current_iter}: loss not finite, step skipped ({self._skipped} so far); samples: {samples}'
-        )
 
     def get_current_log(self) -> dict[str, float]:
         """Return the losses of the last step; processes agree and GPUs are waited for only when this is asked."""
         log = self.reduce_loss_dict(self._values)
-        if self._skipped:
-            log['skipped'] = self._skipped
+        if self._skipped.count:
+            log['skipped'] = self._skipped.count
+        scale = self.precision.scale()
+        if scale is not None:
+            log['loss_scale'] = scale
         return log
 
     def update_learning_rate(self, current_iter: int, warmup_iter: int = -1) -> None:
         if self._stop:  # everything that belongs to the iteration before is done
-            self.save(progress.epoch, current_iter - 1)
-            get_root_logger().info(f'Asked to stop: saved iteration {current_iter - 1}; go on with --auto_resume.')
-            raise SystemExit(stopping.EXIT_STOPPED)
+            self._leave(current_iter - 1)
         super().update_learning_rate(current_iter, warmup_iter)
+
+    def _leave(self, current_iter: int) -> NoReturn:
+        """Save and exit, as all processes have agreed to."""
+        self.save(progress.epoch, current_iter)
+        get_root_logger().info(f'Asked to stop: saved iteration {current_iter}; go on with --auto_resume.')
+        distributed.leave()
+        raise SystemExit(stopping.EXIT_STOPPED)
 
     def test(self) -> None:
         """Run the averaged network, or the trained one, in evaluation mode on what was fed.
@@ -230,6 +206,11 @@ class S3NetModel(SRModel):
             self.output = net.forward(self.lq)
         net.train(was_training)
 
+    @cached_property
+    def report(self) -> Report:
+        """The report of a test run, which gathers its data sets."""
+        return Report(self.opt, self.get_bare_model(self.net_g), self.device)
+
     def validation(self, dataloader: Any, current_iter: int | str, tb_logger: Any, save_img: bool = False) -> None:
         """Validate on one data set; all processes of a distributed job take part."""
         if self.is_train:
@@ -239,6 +220,8 @@ class S3NetModel(SRModel):
             self._share_buffers()
         dataset_name = dataloader.dataset.opt['name']
         means = validate(self, dataloader, current_iter, tb_logger, save_img)
+        if means is None:
+            self._leave(int(current_iter))
         if not means:
             return
         self.metric_results = means
@@ -247,10 +230,12 @@ class S3NetModel(SRModel):
             self._update_best_metric_result(dataset_name, metric, value, current_iter)
         if self.opt['rank'] == 0:
             self._log_validation_metric_values(current_iter, dataset_name, tb_logger)
-        first_set, first_metric = next(iter(self.best_metric_results)), next(iter(means))
-        is_best = self.best_metric_results[first_set][first_metric]['iter'] == current_iter
-        if self.is_train and dataset_name == first_set and is_best:
+        first = self.best_metric_results[dataset_name][next(iter(means))]
+        if self.is_train and dataset_name == self._validation_sets()[0] and first['iter'] == current_iter:
             self._save_networks('best')
+
+    def _validation_sets(self) -> list[str]:
+        return [dataset['name'] for phase, dataset in self.opt['datasets'].items() if phase.startswith('val')]
 
     def _share_buffers(self) -> None:
         """Give every process the BatchNorm statistics of the first, which are the ones that are saved."""
@@ -259,16 +244,24 @@ class S3NetModel(SRModel):
                 torch.distributed.broadcast(buffer, 0)
 
     def save(self, epoch: int, current_iter: int) -> None:
-        """Write the network, then the state (so that a state always has its network), then drop what is too old."""
-        self._rng_states: list[Any] = [rng_state()]
-        if self.opt['dist']:
-            self._rng_states *= self.opt['world_size']
-            torch.distributed.all_gather_object(self._rng_states, rng_state())
+        """Write the network, then the state (so that a state always has its network), then drop what is too old.
+
+        Raises:
+            RunError: the weights are not finite; nothing is written, and the states that are there stay the newest.
+        """
+        norms = torch._foreach_norm(list(self.get_bare_model(self.net_g).parameters()))
+        if not torch.stack(norms).isfinite().all():
+            raise RunError(
+                'the weights of the network are not finite any more, and are not saved; go on with --auto_resume and '
+                'train:grad_clip, which leaves out steps whose gradient is not finite, or a lower learning rate'
+            )
+        self._rng_states = distributed.gathered(rng_state())
         self._save_networks(current_iter)
         self.save_training_state(epoch, current_iter)
         keep = self.opt['train'].get('keep_last')
         if keep and self.opt['rank'] == 0:
-            prune(Path(self.opt['path']['models']), Path(self.opt['path']['training_states']), ['net_g'], keep)
+            path = self.opt['path']
+            prune(Path(path['models']), Path(path['training_states']), ['net_g'], keep, current_iter)
 
     def _save_networks(self, label: int | str) -> None:
         if hasattr(self, 'net_g_ema'):
@@ -277,30 +270,33 @@ class S3NetModel(SRModel):
             self.save_network(self.net_g, 'net_g', label)
 
     def checkpoint_extras(self) -> dict[str, Any]:
-        """What every checkpoint holds beside weights: the options that build its network."""
-        return {'network_g': plain(without_pretraining(self.opt['network_g']))}
+        """What every checkpoint holds beside weights: the options that build its network, the best results so far."""
+        return {'network_g': plain(without_pretraining(self.opt['network_g'])), **self._best_results()}
+
+    def _best_results(self) -> dict[str, Any]:
+        return {'best_metric_results': plain(getattr(self, 'best_metric_results', {}))}
 
     def state_extras(self) -> dict[str, Any]:
         """What a training state holds beside BasicSR's own."""
-        best = plain(getattr(self, 'best_metric_results', {}))
         return {
-            'best_metric_results': best,
             'rng': self._rng_states,
+            'skipped': self._skipped.count,
+            **self._best_results(),
             **self.precision.state(),
             **progress.state(),
         }
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
         super().resume_training(resume_state)
-        if resume_state.get('best_metric_results'):
-            self.best_metric_results = resume_state['best_metric_results']
+        match_layout(self.optimizer_g)
         self.precision.load_state(resume_state)
-        states = resume_state.get('rng', [])
-        if len(states) == self.opt['world_size']:
-            self._rng = states[self.opt['rank']]
-        self._good_buffers = [buffer.clone() for buffer in self.get_bare_model(self.net_g).buffers()]
-
-
-def _copy_all(destinations: list[Tensor], sources: list[Tensor]) -> None:
-    if destinations:
-        torch._foreach_copy_(destinations, sources)
+        self._skipped.count = resume_state.get('skipped', 0)
+        rng = resume_state.get('rng', [])
+        if len(rng) == self.opt['world_size']:
+            self._rng = rng[self.opt['rank']]
+        self.best_metric_results = recall_best(
+            resume_state,
+            Path(self.opt['path']['models'], 'net_g_best.pth'),
+            self._validation_sets(),
+            self.opt.get('val', {}).get('metrics') or {},
+        )

@@ -8,23 +8,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from basicsr.metrics import calculate_metric
 from basicsr.utils import imwrite, tensor2img
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Subset, default_collate
 from tqdm import tqdm
 
-from s3net_plugin.utils.baselines import BASELINES
+from s3net_plugin.utils import stopping
+from s3net_plugin.utils.baselines import colour_transfer, copy_input
+from s3net_plugin.utils.distributed import gathered
 from s3net_plugin.utils.panel import relight_panel
 
 TENSORBOARD_PANELS = 4
 
 
 class Row(NamedTuple):
-    """The scores of one method on one image; ``seconds`` is the network's share of its batch, NaN for baselines."""
+    """The scores of one method on one image of ``size`` (height, width).
+
+    ``seconds`` is the network's share of its batch, NaN for baselines.
+    """
 
     position: int
     image: str
+    size: tuple[int, int]
     method: str
     scores: dict[str, float]
     seconds: float
@@ -32,20 +37,25 @@ class Row(NamedTuple):
 
 def validate(
     model: Any, dataloader: Any, current_iter: int | str, tb_logger: Any, save_img: bool
-) -> dict[str, float]:
+) -> dict[str, float] | None:
     """Run the network over a data set, save what is asked for, and return the mean of every metric over its images.
 
-    Every process takes every n-th batch; the rows of all are gathered and averaged in the order of the data set, so
-    that the means do not depend on the number of processes. Without metrics or without targets the result is empty.
+    Every process takes every n-th image; the rows of all are gathered and averaged in the order of the data set, so
+    that the means do not depend on the number of processes. Without metrics or without targets the result is empty;
+    it is None, in all processes, if one has been asked to stop in the middle of training.
     """
     opt = model.opt
     name = dataloader.dataset.opt['name']
     loader, indices = _share(dataloader, opt['rank'], opt['world_size'])
     progress = tqdm(total=len(indices), unit='image', disable=not opt['val'].get('pbar', False) or opt['rank'] != 0)
     rows: list[Row] = []
+    stopped = False
     samples = (sample for batch in loader for sample in _run(model, batch))
     with progress:
         for index, sample in zip(indices, samples, strict=True):
+            stopped = model.is_train and stopping.requested()
+            if stopped:
+                break
             rows += _scores(opt, index, sample)
             if save_img:
                 _save(opt, name, current_iter, sample)
@@ -53,11 +63,13 @@ def validate(
                 panel = relight_panel(sample.views)[..., ::-1]
                 tb_logger.add_image(f'{name}/{index}', np.ascontiguousarray(panel), current_iter, dataformats='HWC')
             progress.update()
-    rows = _gather(rows, opt['world_size'])
-    if not model.is_train and rows and opt['rank'] == 0:
-        from s3net_plugin.utils.report import write_rows
-
-        write_rows(Path(opt['path']['results_root']), name, rows)
+    parts = gathered((rows, stopped))
+    if any(one_stopped for _, one_stopped in parts):
+        return None
+    rows = sorted((row for part, _ in parts for row in part), key=lambda row: row.position)
+    if not model.is_train and opt['rank'] == 0:
+        dataset = dataloader.dataset
+        model.report.add(dataset, rows, lambda index: _run(model, default_collate([dataset[index]]))[0].views)
     scores = [row.scores for row in rows if row.method == 'model']
     return {metric: float(np.mean([score[metric] for score in scores])) for metric in (scores[0] if scores else ())}
 
@@ -75,7 +87,10 @@ def _share(dataloader: Any, rank: int, world_size: int) -> tuple[DataLoader, lis
         batch_size=dataset.opt.get('batch_size_per_gpu', 1),
         num_workers=dataset.opt.get('num_worker_per_gpu', 0),
         pin_memory=dataset.opt.get('pin_memory', False),
+        # What a loader draws for its workers must not move the generator that training draws from.
+        generator=torch.Generator(),
     )
+    stopping.spare_workers(loader)
     return loader, indices
 
 
@@ -112,15 +127,19 @@ def _scores(opt: dict[str, Any], index: int, sample: _Sample) -> list[Row]:
         return []
     views = sample.views
     outputs = {'model': views['output']}
-    if not opt['is_train'] and 'guide' in views:
-        outputs.update({name: baseline(views['input'], views['guide']) for name, baseline in BASELINES.items()})
+    if not opt['is_train']:
+        outputs['copy_input'] = copy_input(views['input'])
+        if 'guide' in views:
+            outputs['colour_transfer'] = colour_transfer(views['input'], views['guide'])
+    size = (views['output'].shape[0], views['output'].shape[1])
     rows = []
     for method, image in outputs.items():
         scores = {
             metric: float(calculate_metric({'img': image, 'img2': views['target']}, options))
             for metric, options in metrics.items()
         }
-        rows.append(Row(index, sample.name, method, scores, sample.seconds if method == 'model' else float('nan')))
+        seconds = sample.seconds if method == 'model' else float('nan')
+        rows.append(Row(index, sample.name, size, method, scores, seconds))
     return rows
 
 
@@ -133,12 +152,3 @@ def _save(opt: dict[str, Any], dataset_name: str, current_iter: int | str, sampl
         path = folder / dataset_name / f'{sample.name}_{opt["val"]["suffix"] or opt["name"]}.png'
     imwrite(sample.views['output'], str(path))
     imwrite(relight_panel(sample.views), str(path.with_name(f'{path.stem}_panel.png')))
-
-
-def _gather(rows: list[Row], world_size: int) -> list[Row]:
-    """Return the rows of all processes in the order of the data set."""
-    if world_size > 1:
-        parts: list[Any] = [None] * world_size
-        dist.all_gather_object(parts, rows)
-        rows = [row for part in parts for row in part]
-    return sorted(rows, key=lambda row: row.position)

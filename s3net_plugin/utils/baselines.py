@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def copy_input(image: np.ndarray, guide: np.ndarray | None = None) -> np.ndarray:
+def copy_input(image: np.ndarray) -> np.ndarray:
     """Return the input photo unchanged: (H, W, 3), uint8."""
     return image
 
@@ -24,6 +24,3 @@ def colour_transfer(image: np.ndarray, guide: np.ndarray) -> np.ndarray:
     scale = target.std(axes) / np.maximum(source.std(axes), 1e-6)
     moved = (source - source.mean(axes)) * scale + target.mean(axes)
     return np.clip(np.rint(moved), 0, 255).astype(np.uint8)
-
-
-BASELINES = {'copy_input': copy_input, 'colour_transfer': colour_transfer}

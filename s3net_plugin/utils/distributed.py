@@ -1,16 +1,20 @@
-"""Starting a process group from the environment of torchrun or Slurm, with or without GPUs."""
+"""Starting and leaving a process group, with or without GPUs, and what its processes have to agree on."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+
+from s3net_plugin.utils.errors import OptionError
+
+T = TypeVar('T')
 
 
-def init_dist(launcher: str, backend: str | None = None, port: int | None = None) -> None:
+def init_dist(launcher: str, backend: str | None = None, port: int | None = None, use_gpus: bool = True) -> None:
     """Join the job's process group: NCCL and one GPU a process where there are GPUs, Gloo on the CPU otherwise.
 
     Args:
@@ -18,22 +22,21 @@ def init_dist(launcher: str, backend: str | None = None, port: int | None = None
             (``srun`` sets SLURM_PROCID, SLURM_LOCALID, SLURM_NTASKS and SLURM_NODELIST).
         backend: a backend of ``torch.distributed``; chosen by the device when not given.
         port: the master's port under Slurm; MASTER_PORT or 29500 when not given.
+        use_gpus: whether the run is to use the GPUs that are there.
 
     Raises:
-        ValueError: a variable that the launcher should have set is missing.
+        OptionError: a variable that the launcher should have set is missing, or Slurm cannot name the first node.
     """
-    if mp.get_start_method(allow_none=True) is None:
-        mp.set_start_method('spawn')
     try:
         if launcher == 'slurm':
             _export_slurm(port)
         rank = int(os.environ['RANK'])
     except KeyError as error:
         starter = 'srun' if launcher == 'slurm' else 'torchrun'
-        raise ValueError(
+        raise OptionError(
             f'--launcher {launcher}: the environment variable {error} is not set; start with {starter}'
         ) from None
-    gpus = torch.cuda.device_count()
+    gpus = torch.cuda.device_count() if use_gpus else 0
     if gpus:
         torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', rank)) % gpus)
     dist.init_process_group(backend=backend or ('nccl' if gpus else 'gloo'))
@@ -49,5 +52,39 @@ def _export_slurm(port: int | None) -> None:
         os.environ['MASTER_PORT'] = str(port)
     os.environ.setdefault('MASTER_PORT', '29500')
     if 'MASTER_ADDR' not in os.environ:
-        names = subprocess.run(['scontrol', 'show', 'hostname', nodes], capture_output=True, text=True, check=True)
-        os.environ['MASTER_ADDR'] = names.stdout.split()[0]
+        names = _expand(nodes).split()
+        if not names:
+            raise OptionError(f'--launcher slurm: scontrol names no node of SLURM_NODELIST {nodes!r}; set MASTER_ADDR')
+        os.environ['MASTER_ADDR'] = names[0]
+
+
+def _expand(nodes: str) -> str:
+    try:
+        return subprocess.run(['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        raise OptionError('--launcher slurm: scontrol is not on the PATH; set MASTER_ADDR to the first node') from None
+
+
+def agreed(value: T) -> T:
+    """Return the first process's ``value`` (anything that can be pickled) in every process; alone, ``value``."""
+    if not dist.is_initialized():
+        return value
+    values = [value]
+    dist.broadcast_object_list(values, src=0)
+    return values[0]
+
+
+def gathered(value: T) -> list[T]:
+    """Return the ``value`` of every process, by rank, in every process; alone, a list of one."""
+    if not dist.is_initialized():
+        return [value]
+    values: list[T | None] = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values  # type: ignore[return-value]
+
+
+def leave() -> None:
+    """Leave the process group together: a launcher ends all others as soon as one process is gone."""
+    if dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()

@@ -9,8 +9,8 @@ import huggingface_hub
 PATIENCE = 4.0  # seconds
 
 
-def ask_hub(url: str, patience: float = PATIENCE) -> None:
-    """Return once the hub has answered for ``url``; raise what went wrong after ``patience`` seconds at most.
+def ask_hub(url: str) -> None:
+    """Return once the hub has answered for ``url``; raise what went wrong after ``PATIENCE`` seconds at most.
 
     In a thread, because no timeout of the client covers a name server that keeps silent.
     """
@@ -18,14 +18,14 @@ def ask_hub(url: str, patience: float = PATIENCE) -> None:
 
     def ask() -> None:
         try:
-            huggingface_hub.get_hf_file_metadata(url, timeout=patience)
+            huggingface_hub.get_hf_file_metadata(url, timeout=PATIENCE)
             outcome.append(None)
         except Exception as error:  # handed to the caller below
             outcome.append(error)
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(patience)
-    error = outcome[0] if outcome else TimeoutError(f'no answer in {patience:g} seconds')
+    thread.join(PATIENCE)
+    error = outcome[0] if outcome else TimeoutError(f'no answer in {PATIENCE:g} seconds')
     if error is not None:
         raise error

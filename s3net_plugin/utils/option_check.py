@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -67,6 +68,7 @@ def _check(opt: dict[str, Any], is_train: bool) -> None:
         _require(opt, ['train', 'logger'], '')
         _require(_section(opt, 'datasets'), ['train'], 'datasets')
         _require(_section(opt, 'logger'), ['print_freq', 'save_checkpoint_freq', 'use_tb_logger'], 'logger')
+        _check_wandb(opt['logger'])
         _check_train(_section(opt, 'train'), model, foreign)
         if hasattr(model, 'check_train_options'):
             with _named('train'):
@@ -78,6 +80,16 @@ def _check(opt: dict[str, Any], is_train: bool) -> None:
         if not is_train and opt['val']['save_img']:
             _require(opt['val'], ['suffix'], 'val')
         _check_metrics(opt['val'].get('metrics') or {})
+
+
+def _check_wandb(logger: dict[str, Any]) -> None:
+    given = logger.get('wandb') or {}
+    if not given.get('project'):
+        return
+    if importlib.util.find_spec('wandb') is None:
+        raise OptionError("logger:wandb: wandb is not installed; pip install 's3net_plugin[wandb]'")
+    if not logger['use_tb_logger']:
+        raise OptionError('logger:wandb needs use_tb_logger: true, since it reads the TensorBoard log')
 
 
 def _check_devices(opt: dict[str, Any]) -> None:

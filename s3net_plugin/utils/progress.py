@@ -7,47 +7,52 @@ from typing import Any
 
 import torch
 
+from s3net_plugin.utils.distributed import agreed
+
 
 class Progress:
-    """The position of the one training run of this process, in draws of the current epoch over all processes."""
+    """The position of the one training run of this process.
+
+    ``epoch`` is the one that the last batch came from, ``resumed`` the training state that the run goes on from.
+    """
 
     def __init__(self) -> None:
         self.resumed: dict[str, Any] = {}
         self._sampler: Any = None
         self._batch = 0
-        self._epoch = -1
-        self._draws = 0
+        self.epoch = 0
+        self._draws = 0  # of the epoch, over all processes
 
     def attach(self, loader: Any, sampler: Any, opt: dict[str, Any]) -> int:
         """Take up a run's loader and sampler, seed them, move them to where a resumed run stopped.
+
+        A resumed run keeps its seed, whatever the option file says by now. It may have another batch size or another
+        number of processes than before: what is left of the epoch is shared anew.
 
         Returns:
             The number of the last epoch that the run needs to reach ``total_iter``.
         """
         state = self.resumed
-        sampler.seed = state.get('manual_seed', opt['manual_seed'])
+        # Without manual_seed in the option file every process has drawn its own.
+        sampler.seed = agreed(state.get('manual_seed', opt['manual_seed']))
         # A generator of its own: what the loader draws leaves the state of the global one alone.
         loader.generator = torch.Generator().manual_seed(sampler.seed)
         self._sampler = sampler
-        self._batch = loader.batch_size * opt['world_size']
-        self._epoch, self._draws = state.get('epoch', 0), state.get('draws', 0)
-        if self._draws:
-            sampler.resume(self._epoch, self._draws)
+        self._batch = loader.batch_size * sampler.num_replicas
+        # A set that has shrunk, or other processes, can make the epoch shorter than it was.
+        self.epoch, self._draws = state.get('epoch', 0), min(state.get('draws', 0), sampler.total_size)
+        sampler.resume(self.epoch, self._draws)
         left = int(opt['train']['total_iter']) - state.get('iter', 0)
-        return self._epoch + math.ceil((left + self._draws // self._batch) / len(loader)) - 1
+        left_in_epoch = (sampler.total_size - self._draws) // sampler.num_replicas // loader.batch_size
+        return self.epoch + max(0, math.ceil((left - left_in_epoch) / len(loader)))
 
     def count_batch(self) -> None:
         """One batch has been used for training."""
         if self._sampler is None:
             return
-        if self._sampler.epoch != self._epoch:
-            self._epoch, self._draws = self._sampler.epoch, 0
+        if self._sampler.epoch != self.epoch:
+            self.epoch, self._draws = self._sampler.epoch, 0
         self._draws += self._batch
-
-    @property
-    def epoch(self) -> int:
-        """The number of the epoch that the last batch came from."""
-        return max(self._epoch, 0)
 
     def state(self) -> dict[str, int]:
         """What a training state holds, so that the samples already seen in the epoch are not repeated."""

@@ -8,48 +8,63 @@ from typing import Any
 from basicsr.utils import check_resume
 
 from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.utils.distributed import agreed
+from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.progress import progress
 
 
 def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     """Return the state to resume from, on the CPU, or None to start anew; sets ``opt['path']`` as BasicSR does.
 
-    ``--auto_resume`` takes the newest iteration of which the state and the network are both whole, and warns of those
-    it passes over; ``path:resume_state`` names one state.
+    ``--auto_resume`` takes the newest iteration of which the state and the networks are all whole, and says which it
+    passes over; ``path:resume_state`` names one state, which also serves where there is no whole one yet. The first
+    process chooses, for all.
 
     Raises:
-        ValueError, FileNotFoundError: the state that ``path:resume_state`` names is missing or not whole.
+        OptionError: the chosen state or one of its networks is missing or not whole, in this process.
     """
-    if not opt['auto_resume']:
-        named = opt['path'].get('resume_state')
-        if not named:
-            return None
-        state = load_plain(named)
-        return _take(opt, state)
-    for path in sorted(Path(opt['path']['training_states']).glob('*.state'), key=_iteration, reverse=True):
-        try:
-            state = load_plain(path)
-            for network in _networks(opt, state['iter']):
-                load_plain(network)
-        except (OSError, ValueError) as error:
-            print(f'--auto_resume: passing over {path.name}: {error}', flush=True)
-            continue
-        opt['path']['resume_state'] = str(path)
-        return _take(opt, state)
-    return None
-
-
-def _take(opt: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
+    progress.resumed = {}
+    path = opt['path'].get('resume_state')
+    if opt['auto_resume']:
+        path = agreed(_newest_whole(opt) if opt['rank'] == 0 else None) or path
+    if not path:
+        return None
+    try:
+        state = _load(opt, Path(path))
+    except (OSError, ValueError) as error:
+        raise OptionError(f'path:resume_state: {error} (every process has to see the files)') from None
+    opt['path']['resume_state'] = str(path)
     check_resume(opt, state['iter'])
+    for key in opt['path']:
+        if key.startswith('param_key'):  # of the weights that training once started from
+            opt['path'][key] = 'params'
     progress.resumed = state
     return state
 
 
-def _iteration(path: Path) -> int:
-    return int(path.stem) if path.stem.isdigit() else -1
+def _newest_whole(opt: dict[str, Any]) -> str | None:
+    folders = Path(opt['path']['training_states']), Path(opt['path']['models'])
+    for folder in folders:
+        for half_written in folder.glob('.*.tmp'):  # by a process that was killed
+            half_written.unlink()
+    states = [path for path in folders[0].glob('*.state') if path.stem.isdigit()]
+    for path in sorted(states, key=lambda path: int(path.stem), reverse=True):
+        try:
+            _load(opt, path)
+        except (OSError, ValueError) as error:
+            print(f'--auto_resume: passing over {path.name}: {error}', flush=True)
+        else:
+            return str(path)
+    return None
 
 
-def _networks(opt: dict[str, Any], iteration: int) -> list[Path]:
-    """The checkpoints that belong to a state: one for every ``network_x`` of the option file."""
-    names = [key.removeprefix('network_') for key in opt if key.startswith('network_')]
-    return [Path(opt['path']['models'], f'net_{name}_{iteration}.pth') for name in names]
+def _load(opt: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return a training state once it is known that the networks that belong to it are whole."""
+    state = load_plain(path)
+    if 'iter' not in state:
+        raise ValueError(f'{path}: not a training state')
+    ignored = opt['path'].get('ignore_resume_networks') or ()
+    for key in opt:
+        if key.startswith('network_') and key not in ignored:
+            load_plain(Path(opt['path']['models'], f'net_{key.removeprefix("network_")}_{state["iter"]}.pth'))
+    return state

@@ -1,0 +1,101 @@
+"""The report of a test run: metrics.csv, summary.json, summary.md and contact_sheet.png in its results folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from basicsr.utils import get_root_logger
+from torch import nn
+
+from s3net_plugin.report.machine import peak_memory
+from s3net_plugin.report.sheet import section, shrink, stack, write_picture
+from s3net_plugin.report.statistics import metrics_csv, notable
+from s3net_plugin.report.summary import add_dataset, start_summary
+from s3net_plugin.report.table import dataset_markdown, summary_markdown
+from s3net_plugin.utils.files import written_aside
+from s3net_plugin.utils.panel import relight_panel
+
+if TYPE_CHECKING:
+    from s3net_plugin.models.validation import Row
+
+
+class Report:
+    """Grows by one data set at a time; after each, all its files are written anew, whole, and hold what is known.
+
+    Pictures are not kept: which images are the best, the median and the worst is known only after the last, and those
+    few are computed again.
+
+    Args:
+        opt: BasicSR's options.
+        network: the network that is tested, with its weights, on ``device``.
+    """
+
+    def __init__(self, opt: Mapping[str, Any], network: nn.Module, device: torch.device) -> None:
+        self._opt = opt
+        self._network = network
+        self._device = device
+        self._rows: dict[str, Sequence[Row]] = {}
+        self._summary: dict[str, Any] = {}
+        self._sections: list[np.ndarray] = []
+
+    def add(self, dataset: Any, rows: Sequence[Row], view: Callable[[int], Mapping[str, np.ndarray]]) -> None:
+        """Add a data set. Without rows the report stays as it is, and the log says why there are none.
+
+        Args:
+            dataset: what was tested; ``dataset.opt['name']`` is its name.
+            rows: the scores of its images, in their order.
+            view: index -> the images of that sample as ``relight_panel`` takes them, computed again.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        name = dataset.opt['name']
+        if not rows:
+            reason = 'it has no targets' if self._opt['val'].get('metrics') else 'val: metrics names none'
+            saved = 'images only' if self._opt['val']['save_img'] else 'and val: save_img is off, so nothing is saved'
+            get_root_logger().info(f'{name}: no scores, {reason}; {saved}.')
+            return
+        folder = Path(self._opt['path']['results_root'])
+        self._rows[name] = rows
+        _write(folder / 'metrics.csv', metrics_csv(self._rows))
+        memory = peak_memory(self._device)
+        if not self._summary:
+            shape = dataset[0]['lq'].shape
+            self._summary = start_summary(self._opt, self._network, shape, self._device, rows[0].seconds)
+        self._summary['peak_memory'] = max(memory, self._summary.get('peak_memory', memory), key=_bytes)
+        best_first = add_dataset(self._summary, name, rows)
+        _write(folder / 'summary.json', json.dumps(self._summary, indent=2, ensure_ascii=False, allow_nan=False) + '\n')
+        _write(folder / 'summary.md', summary_markdown(self._summary))
+        get_root_logger().info(f'Scores, beside what costs nothing to beat:\n{dataset_markdown(self._summary, name)}\n')
+        self._sections.append(self._section(name, best_first, view))
+        write_picture(folder / 'contact_sheet.png', stack(self._sections))
+        if self._device.type == 'cuda':
+            # What the report itself took is not what the next data set takes.
+            torch.cuda.reset_peak_memory_stats(self._device)
+
+    def _section(
+        self, name: str, best_first: Sequence[Row], view: Callable[[int], Mapping[str, np.ndarray]]
+    ) -> np.ndarray:
+        metric, options = next(iter(self._summary['settings']['metrics'].items()))
+        order = f'by {metric} ({options["better"]} is better)'
+        panels = []
+        for kind, row in notable(best_first):
+            scores = '   '.join(f'{metric} {score:.4f}' for metric, score in row.scores.items())
+            views = view(row.position)
+            panel = shrink(relight_panel(views), tile_height=views['output'].shape[0])
+            panels.append((f'{kind}   {scores}   {row.image}', panel))
+        return section(f'{name}: best, median and worst of {len(best_first)} images {order}', panels)
+
+
+def _bytes(memory: dict[str, Any]) -> int:
+    return memory['bytes'] or 0
+
+
+def _write(path: Path, text: str) -> None:
+    with written_aside(path) as aside:
+        aside.write_text(text, encoding='utf-8', newline='\n')

@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+"""Put test runs side by side: a table in Markdown on the screen, and a bar chart.
+
+    python scripts/compare_runs.py results/quickstart_before results/quickstart_after
+
+The scores that were published for the challenge stand beside them, marked as what they are: not measured here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from s3net_plugin.report.chart import write_chart
+from s3net_plugin.report.compare import comparison_markdown, read_runs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('results', type=Path, nargs='+', metavar='RESULT', help='a folder that `basicsr test.py` wrote')
+    parser.add_argument('--output', type=Path, default=Path('comparison.png'), help='default: %(default)s')
+    arguments = parser.parse_args()
+    try:
+        runs = read_runs(arguments.results)
+        print(comparison_markdown(runs))
+        write_chart(runs, arguments.output)
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
+    print(f'\n{arguments.output}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,54 @@
+import importlib.util
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+
+from s3net_plugin.models.validation import Row
+
+
+@pytest.fixture
+def make_rows():
+    """Rows of the network and of copying the input, with the given PSNR of the network."""
+
+    def make(psnr, size=(48, 64)):
+        rows = []
+        for position, score in enumerate(psnr):
+            name = f'Pair{position:03}'
+            scores = {'psnr': score, 'lpips': 1 / (1 + position)}
+            rows.append(Row(position, name, size, 'model', scores, 0.5 + position))
+            rows.append(Row(position, name, size, 'copy_input', {'psnr': 10.0, 'lpips': 0.5}, float('nan')))
+        return rows
+
+    return make
+
+
+@pytest.fixture
+def run_script(monkeypatch, tmp_path):
+    """Run the main function of a script in the test's own folder."""
+
+    def run(name, *arguments):
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / f'scripts/{name}.py')
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, 'argv', [name, *arguments])
+        module.main()
+
+    return run
+
+
+@pytest.fixture
+def messages():
+    """What BasicSR's logger is given."""
+    found = []
+    handler = logging.Handler()
+    handler.emit = lambda record: found.append(record.getMessage())
+    logger = logging.getLogger('basicsr')
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield found
+    logger.removeHandler(handler)
+    logger.setLevel(level)

@@ -1,0 +1,106 @@
+import copy
+import json
+
+import pytest
+
+from s3net_plugin.report.chart import write_chart
+from s3net_plugin.report.compare import comparison_markdown, differences, lines, published, read_runs
+
+PSNR = {'type': 'calculate_psnr', 'better': 'higher', 'description': 'calculate_psnr, crop_border 0'}
+LPIPS = {'type': 'calculate_lpips', 'better': 'lower', 'description': 'LPIPS alex'}
+CUSTOM = {'type': 'calculate_mine', 'better': 'lower', 'description': 'calculate_mine'}
+
+
+def summary(name, psnr, copied=14.0):
+    def scores(value):
+        return {'psnr': {'mean': value, 'median': 0}, 'lpips': {'mean': 0.3, 'median': 0}, 'mine': {'mean': None}}
+
+    return {
+        'name': name,
+        'datasets': {'set': {'model': scores(psnr), 'copy_input': scores(copied)}},
+        'images': {'set': 3},
+        'settings': {'metrics': {'psnr': PSNR, 'lpips': LPIPS, 'mine': CUSTOM}, 'resolution': {'set': '32 x 32'}},
+    }
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(folder, content):
+        path = tmp_path / folder
+        path.mkdir()
+        (path / 'summary.json').write_text(content if isinstance(content, str) else json.dumps(content))
+        return path
+
+    return write
+
+
+def table_rows(text):
+    rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in text.splitlines() if line.startswith('|')]
+    return {name: cells for name, *cells in rows}
+
+
+def test_runs_stand_beside_each_other_and_equal_baselines_stand_once(write):
+    runs = read_runs([write('a', summary('first', 20.0)), write('b', summary('second', 21.5)) / 'summary.json'])
+    rows = table_rows(comparison_markdown(runs))
+    assert rows['set, means'] == ['psnr ↑', 'lpips ↓', 'mine ↓']
+    assert rows['first'] == ['20.0000', '0.3000', 'not finite']
+    assert rows['second'] == ['21.5000', '0.3000', 'not finite']
+    assert rows['copy input'] == ['14.0000', '0.3000', 'not finite']
+    assert differences(runs, 'set') == []
+
+
+def test_published_scores_are_marked_and_stand_beside_their_own_metric_only(write):
+    text = comparison_markdown(read_runs([write('a', summary('first', 20.0))]))
+    assert table_rows(text)['S3Net (published, not measured here)'] == ['19.2200', '0.1566', '']
+    assert list(published(CUSTOM)) == []
+    assert 'private VIDIT test set' in text
+
+
+def test_what_makes_numbers_incomparable_is_said(write):
+    other = copy.deepcopy(summary('second', 20.0, copied=13.0))
+    other['images']['set'] = 4
+    other['settings']['metrics']['psnr'] = {**PSNR, 'description': 'calculate_psnr, crop_border 8'}
+    runs = read_runs([write('a', summary('first', 20.0)), write('b', other)])
+    assert differences(runs, 'set') == [
+        'not comparable, images: first: 3; second: 4',
+        'not comparable, psnr: first: calculate_psnr, crop_border 0; second: calculate_psnr, crop_border 8',
+    ]
+    assert [line.label for line in lines(runs, 'set')] == [
+        *('first', 'second', 'copy input (first)', 'copy input (second)')
+    ]
+
+
+def test_runs_of_one_name_go_by_their_folders(write):
+    folders = [write('a', summary('same', 20.0)), write('b', summary('same', 21.0))]
+    assert [run.label for run in read_runs(folders)] == list(map(str, folders))
+
+
+def test_the_chart_shows_every_mean_and_the_published_lines(write, tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    drawn = []
+    monkeypatch.setattr(Figure, 'savefig', lambda self, path, dpi: (drawn.append(self), path.write_bytes(b'x')))
+    runs = read_runs([write('a', summary('first', 20.0)), write('b', summary('second', 21.5))])
+    write_chart(runs, tmp_path / 'chart.png')
+    psnr, _, mine = drawn[0].axes
+    assert [bar.get_height() for bar in psnr.patches] == [20, 21.5, 14]
+    assert [line.get_ydata()[0] for line in psnr.lines] == [19.22, 20.79]
+    assert not mine.patches
+    assert not mine.lines
+
+
+@pytest.mark.parametrize('content', ['{', '[]', '{"name": "a"}', '{"name": "a", "datasets": {"s": {"m": 1}}}'])
+def test_what_is_no_summary_is_named_in_one_line(write, content):
+    with pytest.raises(ValueError, match=r'^.*summary\.json: not a summary that `basicsr test.py` wrote') as error:
+        read_runs([write('a', content)])
+    assert '\n' not in str(error.value)
+
+
+def test_the_script_prints_the_table_and_writes_the_chart(write, run_script, tmp_path, capsys):
+    folder = write('a', summary('first', 20.0))
+    run_script('compare_runs', 'a')
+    assert table_rows(capsys.readouterr().out)['first'][0] == '20.0000'
+    assert (tmp_path / 'comparison.png').read_bytes().startswith(b'\x89PNG')
+    (folder / 'summary.json').unlink()
+    with pytest.raises(SystemExit, match=r'^error: a/summary\.json: no such summary; [^\n]+$'):
+        run_script('compare_runs', 'a')

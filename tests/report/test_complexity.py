@@ -1,0 +1,59 @@
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from s3net_plugin.archs.s3net_arch import S3Net
+from s3net_plugin.report.complexity import complexity
+
+CPU = torch.device('cpu')
+
+
+def test_a_convolution_is_counted_as_its_formula_says():
+    found = complexity(nn.Conv2d(4, 6, 3, padding=1), (4, 10, 12), CPU, 0.1)
+    assert found == {
+        'complexity_input': [1, 4, 10, 12],
+        'parameters': 6 * 4 * 9 + 6,
+        'flops': 10 * 12 * 6 * 4 * 9,
+        'activations': 10 * 12 * 6,
+    }
+
+
+def test_s3net_is_counted_and_left_as_it_was():
+    network = S3Net(encoder='resnet10t').train()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    found = complexity(network, (8, 64, 64), CPU, 0.1)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network.eval()(torch.zeros(1, 8, 64, 64))
+    # PyTorch counts a multiply-add as two, and convolutions only; the rest is small.
+    assert found['flops'] == pytest.approx(counter.get_total_flops() / 2, rel=0.05)
+    assert found['parameters'] == sum(parameter.numel() for parameter in network.parameters())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
+
+
+def test_counting_runs_in_evaluation_mode_and_keeps_the_mode():
+    network = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
+    complexity(network, (1, 4, 4), CPU, 0.1)
+    assert network.training
+    assert network[1].num_batches_tracked == 0
+
+
+class Stubborn(nn.Conv2d):
+    def forward(self, x):
+        if torch._C._get_tracing_state():
+            raise RuntimeError('not while you watch\nmore')
+        return super().forward(x)
+
+
+def test_what_cannot_be_counted_is_none_and_the_log_says_why(messages):
+    network = Stubborn(1, 1, 1)
+    found = complexity(network, (1, 4, 4), CPU, 0.1)
+    assert (found['parameters'], found['flops'], found['activations']) == (2, None, None)
+    assert messages == [
+        'FLOPs and activations are not counted: the network cannot be traced (not while you watch).'
+    ]
+    assert not network._forward_hooks
+    found = complexity(nn.Conv2d(1, 1, 1), (1, 4, 4), CPU, 100)
+    assert (found['flops'], found['activations']) == (None, None)
+    assert 'about 200 s' in messages[-1]
