@@ -103,3 +103,13 @@ def test_a_run_ends_at_total_iter_whatever_the_last_batch(basicsr, options, writ
     assert result.returncode == 0, result.stderr
     assert 'iter:       5' in result.stderr
     assert 'iter:       6' not in result.stderr
+
+
+def test_wandb_runs_offline_under_an_id_that_stays_with_the_experiment(basicsr, options, write_options, tmp_path):
+    options['datasets'].pop('val')
+    options['logger']['wandb'] = {'project': 'relighting', 'offline': True}
+    result = basicsr('train.py', '-opt', write_options(options))
+    assert result.returncode == 0, result.stderr
+    identity = (tmp_path / 'experiments/tiny/wandb_id').read_text()
+    (run,) = (tmp_path / 'wandb').glob('offline-run-*')
+    assert run.name.endswith(identity)

@@ -1,7 +1,6 @@
 """What is wrong is said in one line, and nothing on disk is touched before that."""
 
 import pytest
-import yaml
 
 from s3net_plugin.cli import main
 
@@ -94,10 +93,3 @@ def test_an_unknown_job_gets_the_usage(argv, capsys):
 def test_a_forced_option_is_checked_like_one_in_the_file(refuse):
     error = refuse(lambda options: None, '--force_yml', 'train:pixel_opt:type=Nothing')
     assert "no loss named 'Nothing'" in error
-
-
-def test_every_shipped_option_file_is_plain_yaml_with_a_name():
-    from tests.conftest import ROOT
-
-    names = [yaml.safe_load(path.read_text())['name'] for path in sorted((ROOT / 'options').glob('*.yml'))]
-    assert len(names) == len(set(names)) >= 6
