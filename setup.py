@@ -33,6 +33,7 @@ setup(
         'opencv-python>=4.8,<6',
         'PyWavelets>=1.5,<2',
         'lmdb>=1.4,<4',
+        'matplotlib>=3.7',
         'numpy>=1.26,<3',
         'pillow>=10.1',
         'pyyaml>=6',
@@ -41,7 +42,11 @@ setup(
     ],
     extras_require={
         'render': ['mitsuba>=3.7,<4'],
-        'dev': ['mypy>=1.11', 'pytest>=8', 'ruff>=0.6', 'types-PyYAML', 'types-tqdm'],
+        'depth': ['transformers>=5,<6'],
+        'app': ['gradio>=6,<7'],
+        'export': ['onnx>=1.18,<2', 'onnxruntime>=1.21,<2', 'onnxscript>=0.5,<1'],
+        'wandb': ['wandb>=0.17'],
+        'dev': ['mypy>=1.11', 'playwright>=1.49', 'pytest>=8', 'ruff>=0.6', 'types-PyYAML', 'types-tqdm'],
     },
     entry_points={
         'console_scripts': ['basicsr=s3net_plugin.cli:main'],

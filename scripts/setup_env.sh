@@ -45,6 +45,6 @@ pip install $torch
 pip install setuptools wheel
 echo 'setup_env: installing BasicSR and the plugin'
 pip install --no-build-isolation basicsr==1.4.2
-pip install --no-build-isolation --editable '.[dev,render,wandb]'
+pip install --no-build-isolation --editable '.[dev,render,depth,app,export,wandb]'
 .venv/bin/python -c 'import s3net_plugin'
 printf '%s\n' "$wanted" > "$stamp"

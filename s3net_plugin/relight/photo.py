@@ -10,13 +10,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 MAX_PIXELS = 150_000_000  # below the 179 million at which Pillow itself refuses
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.tif', '.tiff')
 
-_FORMATS = ('JPEG', 'MPO', 'PNG', 'WEBP', 'TIFF')  # MPO: the JPEG files of phones, with a second picture in them
+_FORMATS = ('JPEG', 'PNG', 'WEBP', 'TIFF')
 _BITS_PER_SAMPLE = 258
+_WIDTH, _HEIGHT = ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight
+_TURNED = (5, 6, 7, 8)  # the EXIF orientations that exchange width and height
 # What camera and photographer wrote. The rest of IFD 0 says how the old file is laid out: its size, strips, thumbnails.
 _KEPT_TAGS = (
     *(ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.Software),
@@ -64,7 +66,7 @@ def read_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
         with image:
             if image.width * image.height > max_pixels:
                 raise Image.DecompressionBombError
-            exif = image.getexif()
+            exif = _exif_bytes(image)
             pixels, alpha, icc_profile = _decode_16_bit(path, image) if _has_16_bit(path, image) else _decode(image)
     except Image.UnidentifiedImageError:
         raise ValueError(f'{path}: not a photo: neither JPEG, PNG, WebP nor TIFF of 8 or 16 bits') from None
@@ -73,15 +75,12 @@ def read_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
     except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error, cv2.error) as error:
         # what Pillow and OpenCV raise for files that are cut short or lie about themselves
         raise ValueError(f'{path}: damaged photo: {" ".join(str(error).split()) or type(error).__name__}') from None
-    orientation = exif.get(ExifTags.Base.Orientation, 1)
-    pixels = np.ascontiguousarray(upright(pixels, orientation))
-    alpha = None if alpha is None else np.ascontiguousarray(upright(alpha, orientation))
-    return Photo(pixels, alpha, icc_profile, _exif_bytes(exif, path, *pixels.shape[:2]))
+    return Photo(pixels, alpha, icc_profile, exif)
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Return (H, W, ...) turned as the EXIF ``orientation`` says; unknown values, which cameras do write, change nothing."""
-    turned = pixels.swapaxes(0, 1) if orientation in (5, 6, 7, 8) else pixels
+    """Return (H, W, ...) turned as the EXIF ``orientation`` says; unknown values, which exist, change nothing."""
+    turned = pixels.swapaxes(0, 1) if orientation in _TURNED else pixels
     if orientation in (3, 4, 7, 8):
         turned = turned[::-1]
     if orientation in (2, 3, 6, 7):
@@ -90,6 +89,7 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _decode(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, bytes | None]:
+    ImageOps.exif_transpose(image, in_place=True)
     icc_profile = image.info.get('icc_profile')
     if image.mode == 'CMYK':
         if icc_profile:
@@ -103,7 +103,7 @@ def _decode(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, bytes | 
     if 'transparency' in image.info or image.mode in ('LA', 'PA', 'RGBA'):
         pixels = np.asarray(image.convert('RGBA'))
         return pixels[..., :3], pixels[..., 3], icc_profile
-    return np.asarray(image.convert('RGB')), None, icc_profile
+    return np.asarray(image if image.mode == 'RGB' else image.convert('RGB')), None, icc_profile
 
 
 def _has_16_bit(path: Path, image: Image.Image) -> bool:
@@ -111,13 +111,15 @@ def _has_16_bit(path: Path, image: Image.Image) -> bool:
     if image.format == 'PNG':
         with path.open('rb') as file:
             return file.read(25)[24] == 16  # signature, length, IHDR, width, height, bit depth
-    return image.format == 'TIFF' and set(image.getexif().get(_BITS_PER_SAMPLE) or ()) == {16}
+    return image.format == 'TIFF' and bool(np.all(np.equal(image.getexif().get(_BITS_PER_SAMPLE, 1), 16)))
 
 
 def _decode_16_bit(path: Path, image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, bytes | None]:
     pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None or pixels.dtype != np.uint16 or pixels.shape[:2] != (image.height, image.width):
+    if pixels is None or pixels.dtype != np.uint16 or sorted(pixels.shape[:2]) != sorted(image.size):
         raise ValueError('OpenCV cannot decode it as 16-bit integers')
+    if image.format == 'PNG':  # OpenCV turns TIFF itself, whatever the flag says
+        pixels = np.ascontiguousarray(upright(pixels, image.getexif().get(ExifTags.Base.Orientation, 1)))
     if pixels.ndim == 2:
         return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), None, None
     icc_profile = image.info.get('icc_profile')
@@ -125,23 +127,20 @@ def _decode_16_bit(path: Path, image: Image.Image) -> tuple[np.ndarray, np.ndarr
     return cv2.cvtColor(pixels[..., :3], cv2.COLOR_BGR2RGB), alpha, icc_profile
 
 
-def _exif_bytes(exif: Image.Exif, path: Path, height: int, width: int) -> bytes:
-    """Return what is kept of ``exif``, for an upright picture; empty if there was none."""
+def _exif_bytes(image: Image.Image) -> bytes:
+    """Return what is kept of the photo's EXIF, for an upright picture; empty if there was none."""
+    exif = image.getexif()
     if not exif:
         return b''
     kept = Image.Exif()
-    try:
-        for tag in _KEPT_TAGS:
-            if tag in exif:
-                kept[tag] = exif[tag]
-        for group in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-            fields = exif.get_ifd(group)
-            if fields:
-                kept[group] = {tag: value for tag, value in fields.items() if tag != ExifTags.IFD.Interop}
-        kept[ExifTags.Base.Orientation] = 1
-        if ExifTags.IFD.Exif in kept:
-            kept[ExifTags.IFD.Exif] |= {ExifTags.Base.ExifImageWidth: width, ExifTags.Base.ExifImageHeight: height}
-        return kept.tobytes()
-    except (OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, struct.error) as error:
-        warnings.warn(f'{path}: its EXIF is damaged and is left out ({error})', stacklevel=3)
-        return b''
+    for tag in _KEPT_TAGS:
+        if tag in exif:
+            kept[tag] = exif[tag]
+    for group in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+        fields = {tag: value for tag, value in exif.get_ifd(group).items() if tag != ExifTags.IFD.Interop}
+        if exif.get(ExifTags.Base.Orientation) in _TURNED and {_WIDTH, _HEIGHT} <= fields.keys():
+            fields[_WIDTH], fields[_HEIGHT] = fields[_HEIGHT], fields[_WIDTH]
+        if fields:
+            kept[group] = fields
+    kept[ExifTags.Base.Orientation] = 1
+    return kept.tobytes()

@@ -1,0 +1,99 @@
+"""Relight photos in the browser.
+
+    python -m s3net_plugin.app --checkpoint net_g_best.pth --guides guides/
+
+Only this machine can reach the page unless --host says otherwise. Uploads are limited in size and kept for an hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+from s3net_plugin.app.studio import Studio
+from s3net_plugin.relight.depth_estimation import DEFAULT_MODEL, DepthEstimator
+from s3net_plugin.relight.depth_maps import FAR_OVER_NEAR
+from s3net_plugin.relight.jobs import files_in
+from s3net_plugin.relight.network import load_network
+from s3net_plugin.relight.relighter import Relighter
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='python -m s3net_plugin.app', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--checkpoint', type=Path, required=True, help='of BasicSR, as training writes it (.pth)')
+    parser.add_argument('--guides', type=Path, metavar='DIR', help='photos to choose a guide from')
+    parser.add_argument('--guide-depth', type=Path, metavar='DIR', help='their depth, files named alike')
+    parser.add_argument(
+        '--depth-model', default=DEFAULT_MODEL, metavar='NAME|DIR', help='for depth that is not uploaded (%(default)s)'
+    )
+    parser.add_argument('--far-over-near', type=float, default=FAR_OVER_NEAR, help='as for scripts/relight.py')
+    parser.add_argument(
+        '--work-size', type=int, default=1024, help='longer side of what the network sees, pixels (%(default)s)'
+    )
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='(%(default)s)')
+    parser.add_argument('--host', default='127.0.0.1', help='address to serve on; 0.0.0.0 lets others in (%(default)s)')
+    parser.add_argument('--port', type=int, default=7860, help='(%(default)s)')
+    parser.add_argument('--max-upload', type=int, default=50, metavar='MB', help='a file, at most (%(default)s)')
+    parser.add_argument('--max-megapixels', type=float, default=50, help='a photo, at most (%(default)g)')
+    return parser.parse_args()
+
+
+def make_studio(args: argparse.Namespace, folder: Path) -> Studio:
+    relighter = Relighter(load_network(args.checkpoint, args.device), work_size=args.work_size)
+    guides = files_in(args.guides) if args.guides else []
+    try:
+        estimate = DepthEstimator(args.depth_model, device=args.device, far_over_near=args.far_over_near)
+    except (ImportError, FileNotFoundError) as error:
+        print(f'note: depth has to be uploaded: {error}', file=sys.stderr)
+        estimate = None
+    return Studio(
+        relighter,
+        estimate,
+        folder,
+        guides=guides,
+        guide_depth=args.guide_depth,
+        max_pixels=int(args.max_megapixels * 1e6),
+    )
+
+
+def serve(args: argparse.Namespace, folder: Path) -> None:
+    """Serve the page until interrupted; all that is uploaded and made stays in ``folder``."""
+    os.environ['GRADIO_TEMP_DIR'] = str(folder)
+    try:
+        from s3net_plugin.app.interface import THEME, build_page
+    except ImportError as error:
+        raise ImportError(f"the app needs {error.name}: pip install 's3net_plugin[app]'") from error
+    page = build_page(make_studio(args, folder))
+    print(f'http://{args.host}:{args.port}  (Ctrl-C ends it)', flush=True)
+    page.queue(max_size=16).launch(
+        server_name=args.host,
+        server_port=args.port,
+        share=False,
+        max_file_size=args.max_upload * 2**20,
+        theme=THEME,
+        footer_links=[],
+        ssr_mode=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        quiet=True,
+    )
+
+
+def main() -> None:
+    args = parse_arguments()
+    with tempfile.TemporaryDirectory(prefix='s3net_app_') as folder:
+        try:
+            serve(args, Path(folder))
+        except (ImportError, OSError, ValueError) as error:
+            sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,108 @@
+"""What the app does, without its pages."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from s3net_plugin.relight.batch import report
+from s3net_plugin.relight.depth_maps import read_depth, write_depth
+from s3net_plugin.relight.jobs import DEPTH_SUFFIXES, companion
+from s3net_plugin.relight.photo import SUFFIXES, read_photo
+from s3net_plugin.relight.photo_writing import write_photo
+from s3net_plugin.relight.relighter import Relighter, shrink
+from s3net_plugin.relight.views import Estimate, Views
+
+PREVIEW = 1600  # pixels on the longer side
+THUMBNAIL = 240
+
+
+class Result(NamedTuple):
+    """Before and after for the screen, (h, w, 3) uint8, and the file of full size."""
+
+    before: np.ndarray
+    after: np.ndarray
+    path: Path
+
+
+class Studio:
+    """Relights uploaded photos and knows a folder of guides.
+
+    Args:
+        relighter: The network.
+        estimate: Depth of a photo; None if depth has to be uploaded.
+        folder: Where results go.
+        guides: Photos to offer as guides; one that cannot be read is reported and left out.
+        guide_depth: Their depth, files named alike, if there is any.
+        max_pixels: The largest photo that is taken.
+    """
+
+    def __init__(
+        self,
+        relighter: Relighter,
+        estimate: Estimate | None,
+        folder: Path,
+        *,
+        guides: list[Path],
+        guide_depth: Path | None,
+        max_pixels: int,
+    ) -> None:
+        self.needs_guide = relighter.needs_guide
+        self.has_estimator = estimate is not None
+        self._relighter = relighter
+        self._views = Views(relighter, estimate, max_pixels=max_pixels)
+        self._folder = folder
+        self._max_pixels = max_pixels
+        self.thumbnails: list[tuple[np.ndarray, str]] = []  # (h, w, 3) uint8, and a name
+        self._guides: list[tuple[Path, Path | None]] = []
+        for guide in tqdm(guides, desc='guides', unit='photo'):
+            try:
+                depth = guide_depth and companion(guide_depth, guide, DEPTH_SUFFIXES)
+                thumbnail = _screen(read_photo(guide, max_pixels).pixels, THUMBNAIL)
+            except (OSError, ValueError) as error:
+                report(str(error))
+            else:
+                self.thumbnails.append((thumbnail, guide.stem))
+                self._guides.append((guide, depth))
+
+    def relight(
+        self, photo: str | None, photo_depth: str | None, guide: str | None = None, guide_depth: str | None = None
+    ) -> Result:
+        """Relight the file ``photo``.
+
+        Raises:
+            OSError, ValueError: Something is missing or cannot be used; the message is for the user.
+        """
+        if not photo:
+            raise ValueError('Choose a photo first.')
+        if self.needs_guide and not guide:
+            raise ValueError('Choose a guide first: the photo whose light to take.')
+        view = self._views.guide(Path(guide), Path(guide_depth) if guide_depth else None) if guide else None
+        original, seen = self._views.input(Path(photo), Path(photo_depth) if photo_depth else None)
+        relit = self._relighter.relight(original, seen, view)
+        suffix = Path(photo).suffix.lower()
+        path = self._new_file(f'{Path(photo).stem}_relit{suffix if suffix in SUFFIXES else ".png"}')
+        write_photo(path, relit)
+        return Result(_screen(original.pixels, PREVIEW), _screen(relit.pixels, PREVIEW), path)
+
+    def offered_guide(self, index: int) -> tuple[np.ndarray, Path | None]:
+        """Return the guide of thumbnail ``index`` as the network needs it, (h, w, 3) uint8, and a file of its depth."""
+        guide, guide_depth = self._guides[index]
+        photo = read_photo(guide, self._max_pixels)
+        small = np.rint(self._relighter.small_guide(photo) * 255).astype(np.uint8)
+        if guide_depth is None:
+            return small, None
+        path = self._new_file(f'{guide.stem}_depth.png')
+        write_depth(path, read_depth(guide_depth, photo.pixels.shape[:2]))
+        return small, path
+
+    def _new_file(self, name: str) -> Path:
+        return Path(tempfile.mkdtemp(dir=self._folder), name)
+
+
+def _screen(pixels: np.ndarray, longer: int) -> np.ndarray:
+    return np.rint(shrink(pixels, longer=longer) * 255).astype(np.uint8)

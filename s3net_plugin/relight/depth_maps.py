@@ -1,0 +1,134 @@
+"""Depth in VIDIT's convention, float32 in [0, 1] and larger = farther, from disparity, metric depth and files."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from s3net_plugin.data.depth import _decode_npy as decode_npy
+from s3net_plugin.data.depth import decode_depth
+from s3net_plugin.relight.photo import MAX_PIXELS
+from s3net_plugin.utils.files import written_aside
+
+FAR_OVER_NEAR = 3.0
+MAP_SUFFIXES = ('.npy', '.png', '.tif', '.tiff', '.exr', '.pfm')
+_SHAPE_TOLERANCE = 0.02
+
+
+def depth_from_metric(depth: np.ndarray) -> np.ndarray:
+    """Map the nearest point of ``depth`` (H, W), in any unit, to 0 and the farthest to 1.
+
+    What is not finite or not positive counts as unknown and becomes 0, as in VIDIT.
+
+    Raises:
+        ValueError: Nothing in it is known.
+    """
+    depth = depth.astype(np.float32)
+    known = np.isfinite(depth) & (depth > 0)
+    if not known.any():
+        raise ValueError('no depth in it: nothing is finite and positive')
+    near, far = depth[known].min(), depth[known].max()
+    normalised = (depth - near) / max(far - near, np.finfo(np.float32).tiny)
+    return np.where(known, normalised, 0).astype(np.float32)
+
+
+def depth_from_disparity(disparity: np.ndarray, far_over_near: float = FAR_OVER_NEAR) -> np.ndarray:
+    """Turn ``disparity`` (H, W), larger = nearer, in any unit, into normalised depth.
+
+    Depth is the reciprocal of disparity, but monocular models give disparity up to an unknown factor and offset only.
+    The offset is set so that the farthest point is ``far_over_near`` times as far as the nearest. What is not finite
+    becomes 0.
+
+    Args:
+        disparity: Any numbers; only their order and ratios of differences matter.
+        far_over_near: More than 1. The scenes of this project's renderer, seen from above, have 2 to 4; near 1 the
+            map is 1 - disparity.
+
+    Raises:
+        ValueError: Nothing in it is finite, or ``far_over_near`` is not more than 1.
+    """
+    if not far_over_near > 1:
+        raise ValueError(f'far over near must be more than 1, not {far_over_near}')
+    disparity = disparity.astype(np.float64)
+    known = np.isfinite(disparity)
+    if not known.any():
+        raise ValueError('no disparity in it: nothing is finite')
+    low, high = disparity[known].min(), disparity[known].max()
+    nearness = np.where(known, disparity - low, high - low) / (high - low) if high > low else np.ones(disparity.shape)
+    depth = 1 / (1 / far_over_near + nearness * (1 - 1 / far_over_near))
+    return ((depth - 1) / (far_over_near - 1)).astype(np.float32)
+
+
+def read_map(path: str | Path) -> np.ndarray:
+    """Read numbers of any range, (H, W), from ``.npy``, PNG, TIFF, PFM or OpenEXR.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged or not one map; three equal channels, as of a grey picture, are one.
+    """
+    path = Path(path)
+    content = _read(path)
+    if content.startswith(b'\x93NUMPY'):
+        values = decode_npy(content, str(path))
+    else:
+        values = _decode_picture(content, path)
+        if values.ndim == 3 and all(np.array_equal(values[..., 0], values[..., i]) for i in (1, 2)):
+            values = values[..., 0]
+    if values.ndim != 2 or values.size == 0 or values.dtype.kind not in 'uif':
+        raise ValueError(f'{path}: a map has two dimensions and real numbers, this is {values.shape} of {values.dtype}')
+    return values
+
+
+def _decode_picture(content: bytes, path: Path) -> np.ndarray:
+    try:
+        values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        values = None
+    if values is None:
+        raise ValueError(f'{path}: neither .npy, PNG, TIFF, PFM nor OpenEXR that OpenCV can read')
+    return values
+
+
+def read_depth(path: str | Path, shape: tuple[int, int]) -> np.ndarray:
+    """Read normalised depth for a photo of ``shape``, height and width; its own may be any multiple of that.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged, not normalised, or of another form than the photo.
+    """
+    path = Path(path)
+    depth = decode_depth(_read(path), str(path))
+    if abs(depth.shape[0] * shape[1] / (depth.shape[1] * shape[0]) - 1) > _SHAPE_TOLERANCE:
+        raise ValueError(
+            f'{path}: {depth.shape[1]} x {depth.shape[0]} does not go with a photo of {shape[1]} x {shape[0]} (upright)'
+        )
+    return depth
+
+
+def _read(path: Path) -> bytes:
+    """Return the bytes of ``path`` after a look at its header: a few of them can stand for a picture of gigabytes."""
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such depth map')
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+            with Image.open(path, formats=('PNG', 'TIFF')) as image:
+                too_large = image.width * image.height > MAX_PIXELS
+    except Image.DecompressionBombError:
+        too_large = True
+    except (OSError, SyntaxError, ValueError):  # neither PNG nor TIFF, or damaged: its decoder says more
+        too_large = False
+    if too_large:
+        raise ValueError(f'{path}: more than {MAX_PIXELS / 1e6:g} megapixels; make it smaller')
+    return path.read_bytes()
+
+
+def write_depth(path: Path, depth: np.ndarray) -> None:
+    """Write depth in [0, 1] as 16-bit PNG, whole or not at all."""
+    content = cv2.imencode('.png', np.rint(depth * 65535).astype(np.uint16))[1]
+    with written_aside(path) as aside:
+        aside.write_bytes(content.tobytes())

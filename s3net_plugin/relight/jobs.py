@@ -1,0 +1,105 @@
+"""Which photo is relit under which guide, with which depth, into which file."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass
+from pathlib import Path
+
+from s3net_plugin.relight.photo import SUFFIXES
+from s3net_plugin.relight.photo_writing import check_suffix
+
+DEPTH_SUFFIXES = ('.npy', '.png', '.exr')
+
+
+@dataclass(frozen=True)
+class Job:
+    """Relight ``photo`` into ``output``; without ``guide`` to the one light of the network, without depth estimated."""
+
+    photo: Path
+    output: Path
+    guide: Path | None = None
+    photo_depth: Path | None = None
+    guide_depth: Path | None = None
+
+    def check_output(self, *, force: bool) -> None:
+        """Raise ValueError if the output would overwrite one of the inputs, or without ``force`` anything."""
+        sources = (self.photo, self.guide, self.photo_depth, self.guide_depth)
+        if self.output.resolve() in [source.resolve() for source in sources if source is not None]:
+            raise ValueError(f'{self.output}: would overwrite what it is made from; choose another --output')
+        if self.output.exists() and not force:
+            raise ValueError(f'{self.output}: already there; pass --force to overwrite it')
+
+
+def files_in(place: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
+    """Return ``place`` if it is a file, otherwise the files right inside it that end so, sorted.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder, or none of these files in it.
+    """
+    if place.is_file():
+        return [place]
+    if not place.is_dir():
+        raise FileNotFoundError(f'{place}: no such file or folder')
+    # hidden files are leftovers such as macOS's ._photo.jpg
+    files = [path for path in place.iterdir() if path.is_file() and not path.name.startswith('.')]
+    found = sorted(path for path in files if path.suffix.lower() in suffixes)
+    if not found:
+        raise FileNotFoundError(f'{place}: nothing in it that ends in {", ".join(suffixes)}')
+    return found
+
+
+def companion(place: Path, photo: Path, suffixes: tuple[str, ...]) -> Path:
+    """Return ``place`` if it is no folder, otherwise the file in it that is named like ``photo`` but for the suffix.
+
+    Raises:
+        FileNotFoundError: There is none.
+        ValueError: There are several.
+    """
+    if not place.is_dir():
+        return place
+    found = sorted(p for p in place.glob(f'{glob.escape(photo.stem)}.*') if p.suffix.lower() in suffixes)
+    if not found:
+        raise FileNotFoundError(f'{place}: no {photo.stem} ({", ".join(suffixes)}) in it for {photo}')
+    if len(found) > 1:
+        raise ValueError(f'{photo}: which of {", ".join(map(str, found))} goes with it? Keep one')
+    return found[0]
+
+
+def plan_jobs(
+    photo: Path, output: Path, *, guide: Path | None, photo_depth: Path | None, guide_depth: Path | None
+) -> tuple[list[Job], list[str]]:
+    """Pair photos, guides and depth maps; each of the four is a file or a folder, in which names decide.
+
+    A folder of photos needs a folder as ``output``, which gets the same names. One guide serves all; a folder of guides
+    holds one for every photo.
+
+    Returns:
+        The jobs, and one line for every photo that lacks something.
+
+    Raises:
+        FileNotFoundError: There is nothing to do.
+        ValueError: ``output`` or ``guide`` does not go with ``photo``.
+    """
+    photos = files_in(photo)
+    if photo.is_dir() and output.is_file():
+        raise ValueError(f'{output}: a folder of photos needs a folder as --output')
+    if not photo.is_dir() and guide is not None and guide.is_dir():
+        raise ValueError(f'{guide}: one photo takes one guide; for one photo under many guides use --sweep')
+    if photo.is_dir() or output.is_dir() or not output.suffix:
+        outputs = [output / p.name for p in photos]
+    else:
+        check_suffix(output)
+        outputs = [output]
+    jobs: list[Job] = []
+    problems: list[str] = []
+    for path, result in zip(photos, outputs, strict=True):
+        try:
+            its_guide = guide and companion(guide, path, SUFFIXES)
+            depth = photo_depth and companion(photo_depth, path, DEPTH_SUFFIXES)
+            its_guide_depth = guide_depth and companion(guide_depth, its_guide or path, DEPTH_SUFFIXES)
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+        else:
+            jobs.append(Job(path, result, its_guide, depth, its_guide_depth))
+    return jobs, problems

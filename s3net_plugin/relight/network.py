@@ -1,0 +1,77 @@
+"""The network of a checkpoint: built from the options in it, or from the option file beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from basicsr.archs import build_network
+from basicsr.utils.registry import ARCH_REGISTRY
+from torch import nn
+
+from s3net_plugin.archs.checkpoint import describe_misfit
+from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.utils.names import did_you_mean
+from s3net_plugin.utils.option_file import OptionError, read_option_file
+
+
+def load_network(path: str | Path, device: str | torch.device = 'cpu') -> nn.Module:
+    """Return the network of BasicSR's checkpoint ``path``, ready for inference, with averaged weights if it has any.
+
+    Its arch and options stand in the checkpoint under ``network_g``; where they do not, they are taken from the option
+    file beside it: in the same folder or, as BasicSR keeps it, in the folder above ``models``.
+
+    Raises:
+        FileNotFoundError: There is no such file, or no options for it.
+        ValueError: The checkpoint is torn, or does not fit its options, or is no relighting network; or no such device.
+    """
+    path = Path(path)
+    content = load_plain(path)
+    weights = content.get('params_ema') or content.get('params')
+    if not isinstance(weights, dict):
+        raise ValueError(f'{path}: neither params nor params_ema in it, so it is no checkpoint of BasicSR')
+    options = content.get('network_g') or _options_beside(path)
+    network = _build(options, path)
+    if getattr(network, 'in_channels', None) not in (4, 8):
+        raise ValueError(f'{path}: {options["type"]} does not take 4 or 8 channels, so it is no relighting network')
+    misfit = describe_misfit(network.state_dict(), weights)
+    if misfit:
+        raise ValueError(f'{path}: the weights do not fit the options of {options["type"]}: {misfit}')
+    network.load_state_dict(weights)
+    try:
+        return network.eval().requires_grad_(False).to(device)
+    except (RuntimeError, AssertionError) as error:  # PyTorch has both for a device that is not there
+        raise ValueError(f'device {device}: {str(error).splitlines()[0]}') from error
+
+
+def _build(options: Any, path: Path) -> nn.Module:
+    kind = options.get('type') if isinstance(options, dict) else None
+    if kind not in ARCH_REGISTRY:
+        raise ValueError(f'{path}: its network is of unknown type {kind!r}{did_you_mean(str(kind), ["S3Net"])}')
+    # the weights come from the checkpoint, whatever the encoder was initialised with
+    options = {key: value for key, value in options.items() if key != 'encoder_weights'}
+    try:
+        return build_network(options)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'{path}: its options build no {kind}: {error}') from error
+
+
+def _options_beside(path: Path) -> dict[str, Any]:
+    """Return ``network_g`` of the option file beside the checkpoint ``path``; files that say the same are one."""
+    own = path.with_suffix('.yml')
+    for files in ([own], path.parent.glob('*.yml'), path.parent.parent.glob('*.yml')):
+        found: dict[Path, dict[str, Any]] = {}
+        for file in sorted(files):
+            try:
+                options = read_option_file(file).get('network_g')
+            except OptionError:  # missing, or some other YAML file
+                continue
+            if isinstance(options, dict) and options not in found.values():
+                found[file] = options
+        if len(found) > 1:
+            names = ', '.join(str(file) for file in found)
+            raise ValueError(f'{path}: no network options in it, and beside it differ {names}; make one {own.name}')
+        if found:
+            return next(iter(found.values()))
+    raise FileNotFoundError(f'{path}: no network options in it; put the option file of its training beside it as {own}')

@@ -1,0 +1,110 @@
+"""One photo under many guides: a contact sheet and an animation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from s3net_plugin.data.images import resize
+from s3net_plugin.relight.batch import report
+from s3net_plugin.relight.jobs import DEPTH_SUFFIXES, companion
+from s3net_plugin.relight.relighter import Relighter, View, cover
+from s3net_plugin.relight.views import Views
+from s3net_plugin.utils.files import written_aside
+from s3net_plugin.utils.panel import GAP, labelled_row
+
+COLUMNS = 4  # at most
+SHEET_TILE = 320  # pixels on the longer side
+FRAME = 640
+FRAME_SECONDS = 0.8
+
+
+class Relit(NamedTuple):
+    """A guide as the network saw it and what it made of the photo, both (h, w, 3), uint8 RGB."""
+
+    name: str
+    guide: np.ndarray
+    result: np.ndarray
+
+
+def relight_under(
+    view: View, guides: Sequence[Path], guide_depth: Path | None, relighter: Relighter, views: Views
+) -> list[Relit]:
+    """Relight ``view`` under each of ``guides``; one that cannot be used is reported and left out."""
+    done = []
+    for path in tqdm(guides, desc='relighting', unit='guide'):
+        try:
+            guide = views.guide(path, guide_depth and companion(guide_depth, path, DEPTH_SUFFIXES))
+        except (OSError, ValueError) as error:
+            report(str(error))
+            continue
+        seen = cover(guide, *view.depth.shape).rgb
+        done.append(Relit(path.stem, to_bytes(seen), to_bytes(relighter.relight_view(view, guide))))
+    return done
+
+
+def to_bytes(rgb: np.ndarray) -> np.ndarray:
+    """Bring values in [0, 1] to uint8."""
+    return np.rint(rgb * 255).astype(np.uint8)
+
+
+def contact_sheet(photo: np.ndarray, relit: Sequence[Relit]) -> np.ndarray:
+    """Return the photo, then rows of guides, each above what it made of the photo; uint8 RGB."""
+    columns = math.ceil(len(relit) / math.ceil(len(relit) / COLUMNS))  # rows as equal as can be
+    rows = [labelled_row({'input': _fit(photo, SHEET_TILE)})]
+    for start in range(0, len(relit), columns):
+        some = relit[start : start + columns]
+        rows.append(labelled_row({f'guide {one.name}': _fit(one.guide, SHEET_TILE) for one in some}))
+        rows.append(labelled_row({f'under {one.name}': _fit(one.result, SHEET_TILE) for one in some}))
+    width = max(row.shape[1] for row in rows)
+    padded = [np.pad(row, ((0, GAP), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
+    return np.vstack(padded)
+
+
+def frames(photo: np.ndarray, relit: Sequence[Relit]) -> list[np.ndarray]:
+    """Return the photo and every result under its label, all of one even size; uint8 RGB."""
+    pictures = [('input', photo), *((f'under {one.name}', one.result) for one in relit)]
+    labelled = [labelled_row({label: _fit(picture, FRAME)}) for label, picture in pictures]
+    # video codecs halve the resolution of colour
+    return [frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2] for frame in labelled]
+
+
+def _fit(picture: np.ndarray, longer: int) -> np.ndarray:
+    scale = min(1, longer / max(picture.shape[:2]))
+    height, width = (max(round(side * scale), 1) for side in picture.shape[:2])
+    return resize(picture, height, width)
+
+
+def write_animation(path: Path, pictures: Sequence[np.ndarray]) -> None:
+    """Write uint8 RGB pictures of one size as a GIF or, if ``path`` ends so, an MP4 (MPEG-4 part 2).
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with written_aside(path) as aside:
+        if path.suffix == '.gif':
+            first, *others = (Image.fromarray(picture) for picture in pictures)
+            first.save(aside, save_all=True, append_images=others, duration=round(FRAME_SECONDS * 1000), loop=0)
+            return
+        height, width = pictures[0].shape[:2]
+        writer = cv2.VideoWriter(str(aside), cv2.VideoWriter.fourcc(*'mp4v'), 1 / FRAME_SECONDS, (width, height))
+        try:
+            if not writer.isOpened():
+                raise OSError(f'{path}: OpenCV {cv2.__version__} cannot write MP4 here; choose --animation gif')
+            for picture in pictures:
+                writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        finally:
+            writer.release()
+
+
+def write_sheet(path: Path, sheet: np.ndarray) -> None:
+    """Write an uint8 RGB picture as PNG, whole or not at all."""
+    with written_aside(path) as aside:
+        Image.fromarray(sheet).save(aside)

@@ -1,0 +1,53 @@
+"""What the network sees of photos on disk, with depth from a file or, where there is none, from an estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from s3net_plugin.data.images import resize
+from s3net_plugin.relight.depth_maps import read_depth
+from s3net_plugin.relight.photo import MAX_PIXELS, Photo, read_photo
+from s3net_plugin.relight.relighter import Relighter, View
+
+Estimate = Callable[[np.ndarray], np.ndarray]
+
+
+class Views:
+    """Reads photos and depth maps as ``relighter`` needs them; the guide used last is kept.
+
+    Args:
+        relighter: Says how small the network takes photos.
+        estimate: Depth (H, W) in [0, 1] of RGB (H, W, 3) in [0, 1]; None if every photo comes with depth.
+        max_pixels: The largest photo that is read.
+    """
+
+    def __init__(self, relighter: Relighter, estimate: Estimate | None, *, max_pixels: int = MAX_PIXELS) -> None:
+        self._relighter = relighter
+        self._estimate = estimate
+        self._max_pixels = max_pixels
+        self.guide = lru_cache(maxsize=1)(self._guide)
+
+    def input(self, path: Path, depth_path: Path | None) -> tuple[Photo, View]:
+        """Read the photo to be relit."""
+        photo = read_photo(path, self._max_pixels)
+        small = self._relighter.small_input(photo)
+        return photo, self._view(small, photo, path, depth_path)
+
+    def _guide(self, path: Path, depth_path: Path | None) -> View:
+        """Read a guide."""
+        photo = read_photo(path, self._max_pixels)
+        return self._view(self._relighter.small_guide(photo), photo, path, depth_path)
+
+    def _view(self, small: np.ndarray, photo: Photo, path: Path, depth_path: Path | None) -> View:
+        height, width = photo.pixels.shape[:2]
+        if depth_path is not None:
+            depth = read_depth(depth_path, (height, width))
+        elif self._estimate is not None:
+            depth = self._estimate(small)
+        else:
+            raise ValueError(f'{path}: no depth for it; give a depth map')
+        return View(small, resize(depth, *small.shape[:2]))

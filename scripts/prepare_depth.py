@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Make depth maps as relighting takes them: 16-bit PNG, 0 the nearest point, 65535 the farthest.
+
+    python scripts/prepare_depth.py photos/ depth/                      estimated from photos (the extra `depth`)
+    python scripts/prepare_depth.py maps/ depth/ --from disparity       from maps in which large is near
+    python scripts/prepare_depth.py scan.npy scan.png --from depth      from metric depth in any unit
+
+Maps are .npy, PNG, TIFF, PFM or OpenEXR with one channel. A file that cannot be used is reported and skipped; the exit
+status is 0 only if there was none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from s3net_plugin.relight.batch import report
+from s3net_plugin.relight.depth_estimation import DEFAULT_MODEL, DepthEstimator
+from s3net_plugin.relight.depth_maps import (
+    FAR_OVER_NEAR,
+    MAP_SUFFIXES,
+    depth_from_disparity,
+    depth_from_metric,
+    read_map,
+    write_depth,
+)
+from s3net_plugin.relight.jobs import Job, files_in
+from s3net_plugin.relight.photo import SUFFIXES, read_photo
+from s3net_plugin.relight.relighter import shrink
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('input', type=Path, metavar='INPUT', help='a photo or map, or a folder of them')
+    parser.add_argument('output', type=Path, metavar='OUTPUT', help='a .png to write, or a folder')
+    parser.add_argument(
+        '--from', dest='kind', choices=('photo', 'disparity', 'depth'), default='photo', help='(%(default)s)'
+    )
+    parser.add_argument('--depth-model', default=DEFAULT_MODEL, metavar='NAME|DIR', help='(%(default)s)')
+    parser.add_argument(
+        '--far-over-near',
+        type=float,
+        default=FAR_OVER_NEAR,
+        help='how many times farther the farthest point is than the nearest, which disparity leaves open (%(default)g)',
+    )
+    parser.add_argument(
+        '--size', type=int, default=1024, help='longer side of the map of a photo, at most (%(default)s pixels)'
+    )
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='(%(default)s)')
+    parser.add_argument('--force', action='store_true', help='overwrite what is there')
+    return parser.parse_args(argv)
+
+
+def reader(args: argparse.Namespace) -> Callable[[Path], np.ndarray]:
+    """Return what makes normalised depth of a file."""
+    if args.kind == 'disparity':
+        return lambda path: depth_from_disparity(read_map(path), args.far_over_near)
+    if args.kind == 'depth':
+        return lambda path: depth_from_metric(read_map(path))
+    estimate = DepthEstimator(args.depth_model, device=args.device, far_over_near=args.far_over_near)
+    return lambda path: estimate(shrink(read_photo(path).pixels, longer=args.size))
+
+
+def prepare(args: argparse.Namespace) -> int:
+    """Make a map of every file; return how many could not be made."""
+    sources = files_in(args.input, SUFFIXES if args.kind == 'photo' else MAP_SUFFIXES)
+    single = not args.input.is_dir() and args.output.suffix.lower() == '.png'
+    read = reader(args)
+    failed = 0
+    for source in tqdm(sources, desc='depth', unit='map', disable=len(sources) == 1):
+        job = Job(source, args.output if single else args.output / f'{source.stem}.png')
+        try:
+            job.check_output(force=args.force)
+            job.output.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                depth = read(source)
+            except ValueError as error:
+                raise ValueError(str(error) if str(source) in str(error) else f'{source}: {error}') from error
+            write_depth(job.output, depth)
+        except (OSError, ValueError) as error:
+            report(str(error))
+            failed += 1
+    return failed
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_arguments(argv)
+    try:
+        failed = prepare(args)
+    except (ImportError, OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
+    if failed:
+        sys.exit(f'{failed} could not be made')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from s3net_plugin.app.studio import Studio
+from s3net_plugin.relight.network import load_network
+from s3net_plugin.relight.relighter import Relighter
+from tests.app.conftest import RENDERED, WORK_SIZE
+
+
+@pytest.fixture
+def make_studio(checkpoint, guide_folders, tmp_path):
+    def make(estimate=None, guide_depth=guide_folders / 'guide_depth', max_pixels=10**6):
+        guides = sorted((guide_folders / 'guides').iterdir())  # one of them is no photo
+        relighter = Relighter(load_network(checkpoint), work_size=WORK_SIZE)
+        return Studio(relighter, estimate, tmp_path, guides=guides, guide_depth=guide_depth, max_pixels=max_pixels)
+
+    return make
+
+
+def test_guide_that_cannot_be_read_is_left_out(make_studio, capsys):
+    studio = make_studio(guide_depth=None)
+    assert [name for _, name in studio.thumbnails] == ['evening']
+    assert 'secret.txt' in capsys.readouterr().err
+    guide, depth = studio.offered_guide(0)
+    assert guide.shape == (96, 96, 3)
+    assert depth is None
+
+
+def test_depth_is_estimated_if_there_is_a_model(make_studio):
+    seen = []
+
+    def estimate(rgb):
+        seen.append(rgb.shape)
+        return np.zeros(rgb.shape[:2], np.float32)
+
+    result = make_studio(estimate).relight(
+        str(RENDERED / 'scene_4500_E.png'), None, str(RENDERED / 'guide_2500_NW.png'), None
+    )
+    assert sorted(seen) == [(96, 96, 3), (96, 96, 3)]
+    assert result.before.shape == result.after.shape == (256, 256, 3)
+    assert result.path.name == 'scene_4500_E_relit.png'
+
+
+def test_large_photos_are_refused(make_studio):
+    with pytest.raises(ValueError, match='megapixels'):
+        make_studio(lambda rgb: rgb[..., 0], max_pixels=200 * 200).relight(
+            str(RENDERED / 'scene_4500_E.png'), None, str(RENDERED / 'guide_2500_NW.png'), None
+        )

@@ -1,0 +1,100 @@
+import cv2
+import numpy as np
+import pytest
+
+from s3net_plugin.relight.depth_maps import depth_from_disparity, depth_from_metric, read_depth, read_map, write_depth
+
+
+def scene_depth(near=2.0, far=6.0):
+    depth = np.random.default_rng(0).uniform(near, far, (12, 16))
+    depth.flat[:2] = near, far
+    return depth
+
+
+@pytest.mark.parametrize(('factor', 'offset'), [(1, 0), (250, -30), (0.01, 5)])
+def test_disparity_of_any_factor_and_offset_gives_the_depth_back(factor, offset):
+    depth = scene_depth()
+    disparity = factor / depth + offset
+    result = depth_from_disparity(disparity, far_over_near=3)
+    np.testing.assert_allclose(result, (depth - 2) / 4, atol=1e-5)
+    assert result.dtype == np.float32
+
+
+def test_disparity_near_ratio_one_is_mirrored():
+    disparity = np.linspace(3, 5, 12).reshape(3, 4)
+    np.testing.assert_allclose(depth_from_disparity(disparity, 1.0001), (5 - disparity) / 2, atol=1e-4)
+
+
+def test_unknown_disparity_and_depth_become_0():
+    disparity = np.float32([[1, 2, np.nan], [3, np.inf, -np.inf]])
+    depth = depth_from_disparity(disparity)
+    np.testing.assert_array_equal(depth == 0, [[False, False, True], [True, True, True]])
+    assert depth[0, 0] == 1
+    metric = depth_from_metric(np.float32([[2, 4, np.nan], [0, 3, -1]]))
+    np.testing.assert_allclose(metric, [[0, 1, 0], [0, 0.5, 0]])
+
+
+def test_flat_maps_are_near_and_empty_ones_refused():
+    np.testing.assert_array_equal(depth_from_disparity(np.full((3, 4), 7.0)), 0)
+    np.testing.assert_array_equal(depth_from_metric(np.full((3, 4), 7.0)), 0)
+    with pytest.raises(ValueError, match='finite'):
+        depth_from_disparity(np.full((3, 4), np.nan))
+    with pytest.raises(ValueError, match='finite and positive'):
+        depth_from_metric(np.zeros((3, 4)))
+    with pytest.raises(ValueError, match='more than 1'):
+        depth_from_disparity(np.ones((3, 4)), 1)
+
+
+def write_pfm(path, values):
+    header = f'Pf\n{values.shape[1]} {values.shape[0]}\n-1\n'.encode()
+    path.write_bytes(header + np.flipud(values).astype('<f4').tobytes())
+
+
+def test_maps_of_any_range_are_read_from_every_format(tmp_path):
+    values = (scene_depth() * 100).astype(np.float32)
+    np.save(tmp_path / 'a.npy', values)
+    np.save(tmp_path / 'int.npy', values.astype(np.int32))
+    cv2.imwrite(str(tmp_path / 'a.tiff'), values)
+    write_pfm(tmp_path / 'a.pfm', values)
+    cv2.imwrite(str(tmp_path / '16.png'), values.astype(np.uint16))
+    grey = np.rint(values / 4).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / '8.png'), np.dstack([grey] * 3))
+    for name, expected in (
+        ('a.npy', values),
+        ('int.npy', values.astype(np.int32)),
+        ('a.tiff', values),
+        ('a.pfm', values),
+        ('16.png', values.astype(np.uint16)),
+        ('8.png', grey),
+    ):
+        np.testing.assert_array_equal(read_map(tmp_path / name), expected)
+
+
+@pytest.mark.parametrize(
+    ('name', 'content'),
+    [
+        ('colour.png', cv2.imencode('.png', np.arange(48, dtype=np.uint8).reshape(4, 4, 3))[1].tobytes()),
+        ('text.npy', b'text'),
+        ('cut.tif', cv2.imencode('.tif', np.ones((40, 40), np.float32))[1].tobytes()[:-30]),
+    ],
+)
+def test_what_is_no_map_is_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=name):
+        read_map(tmp_path / name)
+
+
+def test_written_depth_is_read_back_to_16_bits(tmp_path):
+    depth = np.random.default_rng(0).random((12, 16), dtype=np.float32)
+    write_depth(tmp_path / 'd.png', depth)
+    assert cv2.imread(str(tmp_path / 'd.png'), cv2.IMREAD_UNCHANGED).dtype == np.uint16
+    np.testing.assert_allclose(read_depth(tmp_path / 'd.png', (120, 160)), depth, atol=1 / 65535)
+    assert [path.name for path in tmp_path.iterdir()] == ['d.png']
+
+
+def test_depth_that_lies_on_its_side_is_refused(tmp_path):
+    write_depth(tmp_path / 'd.png', np.zeros((12, 16), np.float32))
+    with pytest.raises(ValueError, match=r'd\.png: 16 x 12 does not go with a photo of 120 x 160'):
+        read_depth(tmp_path / 'd.png', (160, 120))
+    with pytest.raises(FileNotFoundError, match=r'none\.png'):
+        read_depth(tmp_path / 'none.png', (12, 16))

@@ -1,0 +1,71 @@
+import pytest
+import torch
+import yaml
+
+from s3net_plugin.relight.network import load_network
+
+
+@pytest.fixture
+def content(checkpoints):
+    return torch.load(checkpoints / 'guided.pth', weights_only=True)
+
+
+def save(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(content, path)
+    return path
+
+
+def test_averaged_weights_are_preferred(tmp_path, content):
+    averaged = {name: tensor + 1 for name, tensor in content['params'].items()}
+    network = load_network(save(tmp_path / 'net.pth', {**content, 'params_ema': averaged}))
+    torch.testing.assert_close(network.state_dict()['conv_last.bias'], averaged['conv_last.bias'])
+    assert not network.training
+
+
+@pytest.mark.parametrize('place', ['models/net_g_latest.yml', 'models/other.yml', 'train.yml'])
+def test_options_are_found_beside_the_checkpoint(tmp_path, content, place):
+    checkpoint = save(tmp_path / 'models/net_g_latest.pth', {'params': content['params']})
+    with pytest.raises(FileNotFoundError, match=r'no network options.*net_g_latest\.yml'):
+        load_network(checkpoint)
+    (tmp_path / place).write_text(yaml.safe_dump({'network_g': content['network_g']}))
+    (tmp_path / 'models/notes.yml').write_text('just: text')
+    assert load_network(checkpoint).in_channels == 8
+
+
+def test_differing_option_files_are_not_guessed_from(tmp_path, content):
+    checkpoint = save(tmp_path / 'net.pth', {'params': content['params']})
+    for name, residual in (('a', True), ('b', False)):
+        options = {**content['network_g'], 'residual': residual}
+        (tmp_path / f'{name}.yml').write_text(yaml.safe_dump({'network_g': options}))
+    with pytest.raises(ValueError, match=r'a\.yml.*b\.yml.*net\.yml'):
+        load_network(checkpoint)
+
+
+def test_no_weights_are_fetched_for_the_encoder(tmp_path, content):
+    options = {**content['network_g'], 'encoder_weights': '/nowhere/encoder.pth'}
+    load_network(save(tmp_path / 'net.pth', {**content, 'network_g': options}))
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'params': None}, 'neither params nor params_ema'),
+        ({'network_g': {'type': 'S3net'}}, "unknown type 'S3net'; did you mean 'S3Net'"),
+        ({'network_g': {'type': 'S3Net', 'encoders': 'resnet10t'}}, 'encoders'),
+        ({'network_g': {'type': 'S3Net', 'encoder': 'resnet18'}}, 'do not fit'),
+        ({'network_g': {'type': 'MSRResNet'}}, 'no relighting network'),
+        ({'network_g': ['S3Net']}, 'unknown type'),
+    ],
+)
+def test_bad_checkpoint_is_named_in_one_line(tmp_path, content, change, message):
+    path = save(tmp_path / 'net.pth', {**content, **change})
+    with pytest.raises(ValueError, match=message) as caught:
+        load_network(path)
+    assert str(path) in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
+def test_missing_device_is_named(checkpoints):
+    with pytest.raises(ValueError, match='device cuda:77'):
+        load_network(checkpoints / 'guided.pth', 'cuda:77')

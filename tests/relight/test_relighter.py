@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import torch
+
+from s3net_plugin.relight.photo import Photo
+from s3net_plugin.relight.relighter import Relighter, View, cover, shrink
+from tests.relight.pictures import smooth_noise
+
+
+class GuideBrightness(torch.nn.Module):
+    """Stands for a network: multiplies the input by the guide's mean colour and the nearness of every pixel."""
+
+    in_channels = 8
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(()))
+        self.shapes = []
+
+    def forward(self, x):
+        self.shapes.append(tuple(x.shape))
+        return x[:, :3] * x[:, 4:7].mean((2, 3), keepdim=True) * (1 - x[:, 3:4]) * self.weight
+
+
+def view(shape, seed=0):
+    rng = np.random.default_rng(seed)
+    return View(rng.random((*shape, 3), dtype=np.float32), rng.random(shape, dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ('shape', 'limits', 'expected'),
+    [
+        ((480, 640), {'longer': 320}, (240, 320)),
+        ((640, 480), {'longer': 320}, (320, 240)),
+        ((480, 640), {'shorter': 240}, (240, 320)),
+        ((100, 90), {'longer': 320}, (100, 90)),
+        ((20, 4000), {'longer': 1000}, (32, 1000)),
+        ((10, 12), {'longer': 1000}, (32, 32)),
+    ],
+)
+def test_shrink_keeps_the_form_and_the_least_size(shape, limits, expected):
+    small = shrink(np.full((*shape, 3), 65535, np.uint16), **limits)
+    assert small.shape == (*expected, 3)
+    assert small.dtype == np.float32
+    np.testing.assert_allclose(small, 1)
+
+
+@pytest.mark.parametrize('target', [(48, 64), (64, 48), (33, 97), (200, 150)])
+def test_cover_cuts_the_centre_without_distortion(target):
+    y, x = np.mgrid[-1:1:80j, -1:1:80j].astype(np.float32)
+    disc = (x**2 + y**2 < 0.2**2).astype(np.float32)
+    seen = cover(View(np.dstack([disc] * 3), disc), *target)
+    assert seen.rgb.shape == (*target, 3)
+    assert seen.depth.shape == target
+    rows, columns = (np.flatnonzero(seen.depth.max(axis) > 0.5) for axis in (1, 0))
+    assert abs(np.ptp(rows) - np.ptp(columns)) <= 2  # still a disc
+    assert abs(rows.mean() - (target[0] - 1) / 2) <= 1.5  # in the centre
+
+
+def test_every_channel_reaches_its_place():
+    network = GuideBrightness()
+    here, guide = view((40, 48)), view((40, 48), 1)
+    result = Relighter(network).relight_view(here, guide)
+    expected = here.rgb * guide.rgb.mean((0, 1)) * (1 - here.depth)[..., None]
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_full_size_result_is_lit_like_the_small_one():
+    """The network darkens everything alike, so the true result is known at full size."""
+    pixels = smooth_noise((300, 401))
+    pixels += (np.random.default_rng(1).random(pixels.shape) * 40).astype(np.uint8) * (pixels < 200)
+    photo = Photo(pixels, None, b'icc', b'exif')
+    relighter = Relighter(GuideBrightness(), work_size=100)
+    small = relighter.small_input(photo)
+    guide = View(np.full((50, 50, 3), 0.5, np.float32), np.zeros((50, 50), np.float32))
+    result = relighter.relight(photo, View(small, np.zeros(small.shape[:2], np.float32)), guide)
+    assert relighter.network.shapes == [(1, 8, 75, 100)]
+    assert result.pixels.shape == pixels.shape
+    assert (result.icc_profile, result.exif) == (b'icc', b'exif')
+    error = np.abs(result.pixels - pixels * 0.5)
+    assert error.mean() < 1
+    assert np.percentile(error, 99) < 5
+
+
+def test_guide_is_needed_or_refused_as_the_network_says():
+    network = GuideBrightness()
+    with pytest.raises(ValueError, match='a guide is needed'):
+        Relighter(network).relight_view(view((40, 40)), None)
+    network.in_channels = 4
+    with pytest.raises(ValueError, match='takes no guide'):
+        Relighter(network).relight_view(view((40, 40)), view((40, 40)))
+
+
+def test_work_size_below_the_least_is_refused():
+    with pytest.raises(ValueError, match='work size 31'):
+        Relighter(GuideBrightness(), work_size=31)

@@ -1,0 +1,66 @@
+import sys
+
+import numpy as np
+import pytest
+import torch
+from basicsr.archs import build_network
+
+from s3net_plugin import export
+
+
+@pytest.fixture(scope='module')
+def network():
+    torch.manual_seed(0)
+    options = {'type': 'S3Net', 'encoder': 'resnet10t'}  # upsamples both ways
+    return build_network(options).eval().requires_grad_(False)
+
+
+def eager(network, x):
+    return network(torch.from_numpy(x)).numpy()
+
+
+def inputs(*sizes):
+    random = np.random.default_rng(1)
+    return [random.random((1, 8, *size), dtype=np.float32) for size in sizes]
+
+
+def test_exported_program_takes_every_size_in_steps_of_32(network, tmp_path):
+    report = export.export_file(network, tmp_path / 's3net.pt2', size=64)
+    assert report.difference < 1e-5
+    assert report.seconds > 0
+    module = torch.export.load(tmp_path / 's3net.pt2').module()
+    for x in inputs((64, 64), (64, 160), (224, 96)):
+        np.testing.assert_allclose(module(torch.from_numpy(x)).numpy(), eager(network, x), atol=1e-5)
+    with pytest.raises((AssertionError, RuntimeError)):
+        module(torch.zeros(1, 8, 32, 40))
+
+
+def test_onnx_runtime_takes_every_size_in_steps_of_32(network, tmp_path):
+    pytest.importorskip('onnxscript', reason="needs the extra 'export'")
+    onnxruntime = pytest.importorskip('onnxruntime', reason="needs the extra 'export'")
+    report = export.export_file(network, tmp_path / 's3net.onnx', size=64)
+    assert report.difference < 1e-5
+    session = onnxruntime.InferenceSession(tmp_path / 's3net.onnx', providers=['CPUExecutionProvider'])
+    for x in inputs((64, 64), (64, 160), (224, 96)):
+        np.testing.assert_allclose(session.run(None, {'input': x})[0], eager(network, x), atol=1e-5)
+    assert [path.name for path in tmp_path.iterdir()] == ['s3net.onnx']
+
+
+def test_what_computes_something_else_is_not_written(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, '_save_program', lambda program, path: lambda x: x[:, :3])
+    with pytest.raises(ValueError, match=r's3net\.pt2: not written: it differs'):
+        export.export_file(network, tmp_path / 's3net.pt2', size=64)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(('name', 'size', 'message'), [('s3net.pth', 64, r'\.pt2 or \.onnx'), ('a.pt2', 40, 'size 40')])
+def test_bad_request_is_named(network, tmp_path, name, size, message):
+    with pytest.raises(ValueError, match=message):
+        export.export_file(network, tmp_path / name, size=size)
+
+
+def test_missing_extra_is_named(network, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    with pytest.raises(ImportError, match=r'onnxruntime.*s3net_plugin\[export\]'):
+        export.export_file(network, tmp_path / 's3net.onnx', size=64)
+    assert not list(tmp_path.iterdir())
