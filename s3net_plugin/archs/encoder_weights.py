@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Mapping
 
 import huggingface_hub
@@ -12,8 +11,8 @@ import torch
 from torch import nn
 
 from s3net_plugin.archs.checkpoint import describe_misfit, read_state_dict
+from s3net_plugin.utils.hub import ask_hub
 
-HUB_PATIENCE = 3.0  # seconds for the first answer; timm itself tries for 47
 LAYOUTS = {3: 'rgb', 4: 'rgbd', 8: 'rgbdrgbd'}
 
 
@@ -77,7 +76,7 @@ def imagenet_file(name: str) -> str:
         return cached
     url = huggingface_hub.hf_hub_url(config.hf_hub_id, file)
     try:
-        _ask(url)
+        ask_hub(url)
         return huggingface_hub.hf_hub_download(config.hf_hub_id, file)
     except Exception as error:  # the classes differ between versions of the client
         reason = str(error).strip().partition('\n')[0] or type(error).__name__
@@ -85,28 +84,6 @@ def imagenet_file(name: str) -> str:
             f'encoder_weights: imagenet: cannot download the weights of {name!r} ({reason}); fetch {url} on a machine '
             f'that can and give its path as encoder_weights, or null for random weights'
         ) from error
-
-
-def _ask(url: str) -> None:
-    """Return once the hub has answered for ``url``; raise what went wrong after ``HUB_PATIENCE`` seconds at most.
-
-    In a thread, because no timeout of the client covers a name server that keeps silent.
-    """
-    outcome: list[Exception | None] = []
-
-    def ask() -> None:
-        try:
-            huggingface_hub.get_hf_file_metadata(url, timeout=HUB_PATIENCE)
-            outcome.append(None)
-        except Exception as error:  # handed to the caller below
-            outcome.append(error)
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(HUB_PATIENCE)
-    error = outcome[0] if outcome else TimeoutError(f'no answer in {HUB_PATIENCE:g} seconds')
-    if error is not None:
-        raise error
 
 
 def load_encoder_weights(encoder: nn.Module, name: str, in_channels: int, source: str) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.client
 import logging
-import threading
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,10 +12,10 @@ from torch import Tensor
 from torchvision.models import VGG19_Weights
 
 from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.utils.hub import ask_server
 from s3net_plugin.utils.names import did_you_mean
 
 URL = VGG19_Weights.IMAGENET1K_V1.url
-PATIENCE = 3.0  # seconds for the first answer; torch.hub itself waits for as long as the system does
 
 
 def vgg19_weights(weights: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
@@ -71,7 +69,7 @@ def _imagenet_file() -> Path:
     path = Path(torch.hub.get_dir()) / 'checkpoints' / Path(URL).name
     if not path.exists():
         try:
-            _ask(URL)
+            ask_server(URL)
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(URL, str(path), hash_prefix=path.stem.rpartition('-')[2])
         except (OSError, ValueError, RuntimeError, http.client.HTTPException) as error:
@@ -81,25 +79,3 @@ def _imagenet_file() -> Path:
                 f'{path} or give its path as weights, or take weights: random to try things out'
             ) from error
     return path
-
-
-def _ask(url: str) -> None:
-    """Return once ``url`` has answered; raise what went wrong after ``PATIENCE`` seconds at most.
-
-    In a thread, because no timeout of the client covers a name server that keeps silent.
-    """
-    outcome: list[Exception | None] = []
-
-    def ask() -> None:
-        try:
-            with urllib.request.urlopen(url, timeout=PATIENCE):
-                outcome.append(None)
-        except Exception as error:  # handed to the caller below
-            outcome.append(error)
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(PATIENCE)
-    error = outcome[0] if outcome else TimeoutError(f'no answer in {PATIENCE:g} seconds')
-    if error is not None:
-        raise error

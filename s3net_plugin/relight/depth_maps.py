@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from s3net_plugin.data.depth import _decode_npy as decode_npy
-from s3net_plugin.data.depth import decode_depth
+from s3net_plugin.data.depth import decode_depth, decode_npy
 from s3net_plugin.relight.photo import MAX_PIXELS
 from s3net_plugin.utils.files import written_aside
 

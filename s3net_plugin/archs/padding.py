@@ -1,0 +1,152 @@
+"""Widths that suit tensor cores: channels of zeros beside the real ones. The function and the checkpoint stay as is."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from timm.models.res2net import Bottle2neck
+from torch import Tensor, nn
+
+from s3net_plugin.archs.decoder import Enhancer
+from s3net_plugin.archs.s3net_arch import S3Net
+
+
+class Slots(NamedTuple):
+    """Where channels lie among the ``total`` channels of a tensor; those in between are zero."""
+
+    total: int
+    positions: list[int]
+
+
+Layouts = Mapping[str, Sequence[Slots]]
+
+
+def slots(widths: Sequence[int], multiple: int) -> Slots:
+    """Lay out groups of ``widths`` channels one after the other, each group padded to a multiple of ``multiple``."""
+    total = 0
+    positions: list[int] = []
+    for width in widths:
+        positions += range(total, total + width)
+        total += width + -width % multiple
+    return Slots(total, positions)
+
+
+def pad_channels(network: S3Net, multiple: int) -> None:
+    """Zero-pad the widths that are no multiples of ``multiple``, in place: those of Res2Net's groups and of the end.
+
+    It changes nothing but speed: tensor cores take channels in multiples of 8. A network can be trained like that:
+    added weights get gradients of zero and stay zero, and state dicts, on the way out and in, have the real widths.
+    (An optimizer's state has the padded ones.) BatchNorm may have been folded before.
+    """
+    for block in list(network.modules()):
+        if isinstance(block, Bottle2neck) and block.convs[0].groups == 1:
+            pad_res2net_block(block, multiple)
+    outside = pad_enhancer(network.enhancer, multiple)
+    last = network.upsamplers[3]
+    if isinstance(last, nn.ConvTranspose2d):
+        network.upsamplers[3] = padded_conv(last, slots([last.in_channels], 1), outside)
+    else:
+        added = outside.total - len(outside.positions)
+        network.upsamplers[3] = nn.Sequential(last, nn.ZeroPad3d((0, 0, 0, 0, 0, added)))
+    count = network.conv_last.out_channels
+    network.conv_last = padded_conv(network.conv_last, outside, slots([count], multiple))
+    network.conv_last.register_forward_hook(partial(_first_channels, count))
+
+
+def is_padded(network: nn.Module) -> bool:
+    """Say whether ``pad_channels`` has been here: then a state dict is narrower than what it was made from."""
+    state = network.state_dict()
+    return any(parameter.shape != state[name].shape for name, parameter in network.named_parameters())
+
+
+def pad_res2net_block(block: Any, multiple: int) -> None:
+    """Pad the widths of the block's groups (26, 52 and 104 in res2net101d), in place."""
+    group = slots([block.width], multiple)
+    groups = slots([block.width] * block.scale, multiple)
+    block.conv1 = padded_conv(block.conv1, slots([block.conv1.in_channels], 1), groups)
+    block.bn1 = padded_norm(block.bn1, groups)
+    block.convs = nn.ModuleList(padded_conv(conv, group, group) for conv in block.convs)
+    block.bns = nn.ModuleList(padded_norm(norm, group) for norm in block.bns)
+    block.conv3 = padded_conv(block.conv3, groups, slots([block.conv3.out_channels], 1))
+    block.width = group.total
+
+
+def pad_enhancer(enhancer: Enhancer, multiple: int) -> Slots:
+    """Pad the widths of the enhancer in place; return how its input and output then lie."""
+    outside = slots([enhancer.conv3.out_channels], multiple)
+    hidden = slots([enhancer.hidden_channels], multiple)
+    levels = len(enhancer.pool_convs)
+    pyramid = slots([levels], multiple)
+    enhancer.conv1 = padded_conv(enhancer.conv1, outside, hidden)
+    enhancer.conv2 = padded_conv(enhancer.conv2, hidden, hidden)
+    widths = [1] * (levels - 1) + [1 + pyramid.total - levels]
+    enhancer.pool_convs = nn.ModuleList(
+        padded_conv(conv, hidden, Slots(width, [0])) for conv, width in zip(enhancer.pool_convs, widths, strict=True)
+    )
+    joined = slots([levels, enhancer.hidden_channels], multiple)
+    enhancer.conv3 = padded_conv(enhancer.conv3, joined, outside)
+    return outside
+
+
+def padded_conv(conv: nn.Module, inputs: Slots, outputs: Slots) -> Any:
+    """Return ``conv``, transposed or not, for inputs and outputs that lie in slots."""
+    both = (inputs, outputs) if isinstance(conv, nn.ConvTranspose2d) else (outputs, inputs)
+    padded = _padded(conv, {'weight': both, 'bias': (outputs,)})
+    padded.in_channels, padded.out_channels = inputs.total, outputs.total
+    return padded
+
+
+def padded_norm(norm: nn.Module, channels: Slots) -> Any:
+    """Return BatchNorm ``norm`` for channels that lie in slots; anything else stays (folding leaves activations)."""
+    if not isinstance(norm, nn.modules.batchnorm._BatchNorm):
+        return norm
+    padded = _padded(norm, dict.fromkeys(('weight', 'bias', 'running_mean', 'running_var'), (channels,)))
+    padded.num_features = channels.total
+    return padded
+
+
+def _padded(module: nn.Module, layouts: Layouts) -> Any:
+    """Return a copy of ``module`` whose tensors lie as ``layouts`` says, but not in state dicts."""
+    padded: Any = copy.deepcopy(module)
+    for name, layout in layouts.items():
+        tensor = getattr(padded, name)
+        if isinstance(tensor, nn.Parameter):
+            setattr(padded, name, nn.Parameter(_widen(tensor.detach(), layout), tensor.requires_grad))
+        elif tensor is not None:
+            setattr(padded, name, _widen(tensor, layout))
+    padded.register_state_dict_post_hook(partial(_narrow_all, layouts))
+    padded.register_load_state_dict_pre_hook(partial(_widen_all, layouts))
+    return padded
+
+
+def _places(layout: Sequence[Slots]) -> tuple[Tensor, ...]:
+    """Return the index of what is real, for the first dimensions of a tensor."""
+    return torch.meshgrid([torch.tensor(channels.positions) for channels in layout], indexing='ij')
+
+
+def _widen(tensor: Tensor, layout: Sequence[Slots]) -> Tensor:
+    wide = tensor.new_zeros(*(channels.total for channels in layout), *tensor.shape[len(layout) :])
+    wide[_places(layout)] = tensor
+    return wide
+
+
+def _narrow_all(layouts: Layouts, module: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    for name, layout in layouts.items():
+        if prefix + name in state:
+            state[prefix + name] = state[prefix + name][_places(layout)]
+
+
+def _widen_all(layouts: Layouts, module: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    for name, layout in layouts.items():
+        tensor = state.get(prefix + name)
+        # Any other shape is left for load_state_dict to complain about.
+        if tensor is not None and tensor.shape[: len(layout)] == tuple(len(slot.positions) for slot in layout):
+            state[prefix + name] = _widen(tensor, layout)
+
+
+def _first_channels(count: int, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    return output[:, :count]
