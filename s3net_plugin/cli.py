@@ -44,7 +44,7 @@ def run(job: str, argv: Sequence[str]) -> None:
         OptionError: the option file or the command line has to be changed.
     """
     from s3net_plugin import compat
-    from s3net_plugin.utils import stopping
+    from s3net_plugin.utils import distributed, stopping
     from s3net_plugin.utils.option_check import check_options
     from s3net_plugin.utils.option_file import read_option_file
 
@@ -61,6 +61,7 @@ def run(job: str, argv: Sequence[str]) -> None:
     else:
         from basicsr.test import test_pipeline as pipeline
     pipeline(str(Path.cwd()))
+    distributed.leave()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,16 +77,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         run(job, argv[1:])
     except OptionError as error:
-        return _fail(str(error), 2)
-    except (DataError, RunError, ImportError, OSError) as error:
-        return _fail(str(error), 1)
+        return _fail(error, 2, everywhere=True)
+    except RunError as error:
+        return _fail(error, 1, everywhere=True)
+    except (DataError, ImportError, OSError) as error:
+        return _fail(error, 1, everywhere=False)
     return 0
 
 
-def _fail(message: str, status: int) -> int:
-    # Under a launcher every process meets the same error; one of them says it.
-    if os.environ.get('RANK', '0') == '0':
-        print(f'basicsr: error: {message}', file=sys.stderr)
+def _fail(error: Exception, status: int, *, everywhere: bool) -> int:
+    """Say in one line what is wrong; of errors that all processes of a job meet, one process a node says it."""
+    # A loader's worker hands over its traceback, of which the last line is the error.
+    message = str(error).rsplit(f'{type(error).__name__}: ', 1)[-1].strip()
+    local_rank = os.environ.get('LOCAL_RANK', os.environ.get('SLURM_LOCALID', '0'))
+    if local_rank == '0' or not everywhere:
+        who = f'process {os.environ["RANK"]}: ' if 'RANK' in os.environ and not everywhere else ''
+        print(f'basicsr: error: {who}{message}', file=sys.stderr)
     return status
 
 

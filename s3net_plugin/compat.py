@@ -6,11 +6,12 @@ that a BasicSR in which it has been mended is left alone.
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import inspect
+import os
 import sys
 import types
+import uuid
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -102,7 +103,7 @@ def honour_option_file(opt: dict[str, Any]) -> None:
     basicsr.train.parse_options = basicsr.test.parse_options = parse_options
 
 
-def distribute_on_any_device(dist_params: dict[str, Any]) -> None:
+def distribute_on_any_device(opt: dict[str, Any]) -> None:
     """``init_dist`` computes ``rank % 0`` where there is no GPU, assumes NCCL, and never sees ``dist_params``."""
     from basicsr.utils import dist_util, options
 
@@ -110,7 +111,8 @@ def distribute_on_any_device(dist_params: dict[str, Any]) -> None:
         return
     from s3net_plugin.utils.distributed import init_dist
 
-    options.init_dist = functools.partial(init_dist, **dist_params)
+    params = {**(opt.get('dist_params') or {}), 'use_gpus': opt['num_gpu'] != 0}
+    options.init_dist = lambda launcher, **_: init_dist(launcher, **params)
 
 
 def resume_on_any_device() -> None:
@@ -137,6 +139,7 @@ def run_to_total_iter() -> None:
     """Epochs are counted with ceil while the loader drops its last batch: a run can end early, or at once, silently."""
     import basicsr.train
 
+    from s3net_plugin.utils import stopping
     from s3net_plugin.utils.errors import OptionError
     from s3net_plugin.utils.progress import progress
 
@@ -152,10 +155,36 @@ def run_to_total_iter() -> None:
                 f'datasets:train: {len(sampler.dataset)} samples (enlarged: {len(sampler)} a process) do not fill one '
                 f'batch of {batch}; use a smaller batch_size_per_gpu or a larger dataset_enlarge_ratio'
             )
+        stopping.spare_workers(train_loader)
         # The pipeline's loop includes the last epoch's number.
         return train_loader, sampler, val_loaders, progress.attach(train_loader, sampler, opt), total_iters
 
     basicsr.train.create_train_val_dataloader = create_train_val_dataloader
+
+
+def give_wandb_an_id() -> None:
+    """``init_wandb_logger`` calls ``wandb.util.generate_id``, which is gone: pass an id that stays with the experiment,
+    so that a resumed run goes on in the same place. ``logger:wandb:offline`` writes to disk only."""
+    import basicsr.train
+    from basicsr.utils.dist_util import master_only
+
+    stock = basicsr.train.init_wandb_logger
+    if not _still_has(stock, 'wandb.util.generate_id()'):
+        return
+
+    @master_only
+    def init_wandb_logger(opt: dict[str, Any]) -> None:
+        given = opt['logger']['wandb']
+        if given.get('offline'):
+            os.environ['WANDB_MODE'] = 'offline'
+        if not given.get('resume_id'):
+            path = Path(opt['path']['experiments_root'], 'wandb_id')
+            if not path.exists():
+                path.write_text(uuid.uuid4().hex[:8], encoding='utf-8')
+            given['resume_id'] = path.read_text(encoding='utf-8').strip()
+        stock(opt)
+
+    basicsr.train.init_wandb_logger = init_wandb_logger
 
 
 # -- in the order in which they are needed -----------------------------------------------------------------------------
@@ -175,7 +204,8 @@ def mend_models() -> None:
 def prepare_run(opt: dict[str, Any]) -> None:
     """Before one of BasicSR's pipelines starts with the options ``opt``."""
     honour_option_file(opt)
-    distribute_on_any_device(opt.get('dist_params') or {})
+    distribute_on_any_device(opt)
     resume_on_any_device()
     hand_draws_to_datasets()
     run_to_total_iter()
+    give_wandb_an_id()

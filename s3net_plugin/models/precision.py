@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from s3net_plugin.utils.errors import RunError
+
 TYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 
@@ -18,6 +20,22 @@ class Precision:
         self.device = device
         self.dtype = TYPES.get(amp or '')
         self.scaler = torch.amp.GradScaler(device.type, enabled=amp == 'float16')
+
+    def scale(self) -> float | None:
+        """The factor on the loss, None where there is no scaler; waits for the GPU.
+
+        Raises:
+            RunError: the factor has fallen so far that every step before must have been skipped.
+        """
+        if not self.scaler.is_enabled():
+            return None
+        scale = self.scaler.get_scale()
+        if scale < 1:
+            raise RunError(
+                f'the gradient is not finite in float16, even with the loss scaled by {scale:g}; '
+                'set train:amp to bfloat16 or ~'
+            )
+        return scale
 
     def autocast(self) -> AbstractContextManager:
         return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None)
@@ -38,7 +56,8 @@ class Verdict:
     """
 
     def __init__(self, total: Tensor, stop: bool, distributed: bool) -> None:
-        flags = torch.stack([~torch.isfinite(total.detach()), torch.tensor(stop, device=total.device)]).int()
+        # Filled on the device: a tensor that is made on the CPU would be waited for.
+        flags = torch.stack([~torch.isfinite(total), torch.full_like(total, stop, dtype=torch.bool)]).int()
         if distributed:
             torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
         self._event = None
@@ -58,14 +77,14 @@ class Verdict:
         return bool(failed), bool(stop)
 
 
-def prepare_network(net: nn.Module, train_opt: dict[str, Any], opt: dict[str, Any], device: torch.device) -> nn.Module:
+def prepare_network(net: nn.Module, train_opt: dict[str, Any], distributed: bool, device: torch.device) -> nn.Module:
     """Apply the speed options of ``train`` to a network that is about to be trained.
 
     Raises:
         ValueError: ``sync_bn`` without GPUs or without a launcher.
     """
     if train_opt.get('sync_bn'):
-        if not opt['dist'] or device.type != 'cuda':
+        if not distributed or device.type != 'cuda':
             raise ValueError('train:sync_bn needs GPUs and a launcher: SyncBatchNorm does not work on the CPU')
         net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
     if train_opt.get('channels_last'):

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from s3net_plugin.utils.files import written_aside
+
 
 def save_whole(content: dict[str, Any], path: str | Path) -> None:
     """Write ``content`` with ``torch.save`` so that ``path`` is either what it was before or the whole new file.
@@ -18,15 +20,12 @@ def save_whole(content: dict[str, Any], path: str | Path) -> None:
         OSError: the disk is full or not writable; the message names the file, and what was there before is still there.
     """
     path = Path(path)
-    aside = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
-        with aside.open('wb') as file:
+        with written_aside(path) as aside, aside.open('wb') as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(path)
     except (OSError, RuntimeError) as error:
-        aside.unlink(missing_ok=True)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
         raise OSError(f'{path}: cannot be saved ({reason}); what was there before is unchanged') from error
 
@@ -47,7 +46,7 @@ def load_plain(path: str | Path) -> dict[str, Any]:
         if re.search(r'GLOBAL|[Uu]nsupported (global|class)', str(error)):
             raise ValueError(f'{path}: refused, it holds more than tensors and plain values') from None
         raise ValueError(f'{path}: not a whole checkpoint (torn, or another kind of file)') from None
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, OSError):
+    except Exception:  # of damaged bytes the reader makes errors of every kind
         raise ValueError(f'{path}: not a whole checkpoint (torn, or another kind of file)') from None
     if not isinstance(content, dict):
         raise ValueError(f'{path}: a checkpoint is a dict, this is a {type(content).__name__}')

@@ -43,11 +43,10 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _newest_whole(opt: dict[str, Any]) -> str | None:
-    folders = Path(opt['path']['training_states']), Path(opt['path']['models'])
-    for folder in folders:
-        for half_written in folder.glob('.*.tmp'):  # by a process that was killed
-            half_written.unlink()
-    states = [path for path in folders[0].glob('*.state') if path.stem.isdigit()]
+    folder = Path(opt['path']['training_states'])
+    for half_written in (*folder.glob('.*.state'), *Path(opt['path']['models']).glob('.*.pth')):
+        half_written.unlink()  # a process was killed
+    states = [path for path in folder.glob('*.state') if path.stem.isdigit()]
     for path in sorted(states, key=lambda path: int(path.stem), reverse=True):
         try:
             _load(opt, path)

@@ -1,0 +1,54 @@
+"""The losses of a training run, built from its option file."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from basicsr.losses import build_loss
+from torch import Tensor
+
+# What BasicSR calls its two losses in the log; every other `<name>_opt` logs `l_<name>`.
+LOG_NAMES = {'pixel_opt': 'l_pix', 'perceptual_opt': 'l_percep'}
+
+
+class Objective:
+    """Any number of losses, by their names in the log.
+
+    Args:
+        train_opt: the section ``train`` of the option file; each of its keys that ends in ``_opt`` is a loss.
+        device: where the losses compute.
+        autocast: the context in which a loss computes that says ``follows_autocast``; all others see float32 only.
+
+    Raises:
+        ValueError: there is no loss.
+    """
+
+    def __init__(
+        self, train_opt: dict[str, Any], device: torch.device, autocast: Callable[[], AbstractContextManager]
+    ) -> None:
+        self._losses = {
+            LOG_NAMES.get(key, f'l_{key.removesuffix("_opt")}'): build_loss(options).to(device)
+            for key, options in train_opt.items()
+            if key.endswith('_opt') and options
+        }
+        if not self._losses:
+            raise ValueError('train: no loss; give at least one option that ends in _opt, such as pixel_opt')
+        self._autocast = autocast
+
+    def __call__(self, output: Tensor, target: Tensor) -> OrderedDict[str, Tensor]:
+        """Return the weighted value of every loss, as scalars, for two (N, 3, H, W) images in float32."""
+        values: OrderedDict[str, Tensor] = OrderedDict()
+        for name, loss in self._losses.items():
+            with self._autocast() if getattr(loss, 'follows_autocast', False) else nullcontext():
+                value = loss(output, target)
+            if isinstance(value, tuple):  # BasicSR's perceptual losses: (perceptual, style), either may be None
+                value, style = value
+                if style is not None:
+                    values['l_style'] = style
+            if value is not None:
+                values[name] = value
+        return values

@@ -1,0 +1,33 @@
+"""What a training run leaves, in forms that can be compared bit by bit."""
+
+import torch
+
+from s3net_plugin.utils.checkpoint import load_plain
+
+
+def steps(folder, rank=0):
+    """Return [(iteration, hash of the network, *samples)] of every step that was taken, repeated ones included."""
+    path = folder / f'record_{rank}.txt'
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [(int(line.split()[0]), *line.split()[1:]) for line in lines if line.count(' ') > 1]
+
+
+def states(folder):
+    """Return the iterations of which there is a training state."""
+    return sorted(int(path.stem) for path in folder.glob('experiments/*/training_states/*.state'))
+
+
+def result(folder):
+    """Return everything that the run saved last."""
+    experiment = next(folder.glob('experiments/tiny'))
+    latest = load_plain(experiment / 'models/net_g_latest.pth')
+    return latest, load_plain(experiment / f'training_states/{states(folder)[-1]}.state')
+
+
+def equal(a, b):
+    """Whether two checkpoints hold the same, tensors bit by bit."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(equal, a, b))
+    return torch.equal(a, b) if torch.is_tensor(a) else a == b

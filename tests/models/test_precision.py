@@ -1,0 +1,46 @@
+import pytest
+import torch
+from torch import nn
+
+from s3net_plugin.models.precision import Precision, Verdict, prepare_network
+
+CPU = torch.device('cpu')
+
+
+@pytest.mark.parametrize(
+    ('amp', 'dtype'), [(None, torch.float32), ('bfloat16', torch.bfloat16), ('float16', torch.float16)]
+)
+def test_convolutions_compute_in_the_type_asked_for(amp, dtype):
+    precision = Precision(amp, CPU)
+    with precision.autocast():
+        assert nn.Conv2d(3, 3, 3)(torch.rand(1, 3, 8, 8)).dtype == dtype
+    assert ('scaler' in precision.state()) is (amp == 'float16')
+
+
+def test_a_state_without_a_scaler_and_one_that_is_not_needed_are_ignored():
+    scaled, plain = Precision('float16', CPU), Precision('bfloat16', CPU)
+    scaled.load_state(plain.state())
+    plain.load_state(scaled.state())
+    assert scaled.scale() == 2**16
+    assert plain.scale() is None
+
+
+@pytest.mark.parametrize('stop', [False, True])
+@pytest.mark.parametrize(('total', 'failed'), [(1.0, False), (float('nan'), True), (float('-inf'), True)])
+def test_a_verdict_is_read_as_it_was_given(total, failed, stop):
+    verdict = Verdict(torch.tensor(total), stop, distributed=False)
+    assert verdict.read() == (failed, stop)
+
+
+def test_compiling_leaves_the_names_of_a_network_alone():
+    net = nn.Sequential(nn.Conv2d(8, 3, 3), nn.BatchNorm2d(3))
+    names = list(net.state_dict())
+    prepared = prepare_network(net, {'compile': True, 'channels_last': True}, False, CPU)
+    assert list(prepared.state_dict()) == names
+    assert prepared[0].weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize('distributed', [False, True])
+def test_synchronised_batch_norm_is_refused_on_the_cpu(distributed):
+    with pytest.raises(ValueError, match='train:sync_bn needs GPUs and a launcher'):
+        prepare_network(nn.BatchNorm2d(3), {'sync_bn': True}, distributed, CPU)

@@ -1,0 +1,38 @@
+import pytest
+
+from s3net_plugin.models.pruning import prune
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    """Folders of an experiment with states of four iterations, of which 500 is a leftover from before going back."""
+    models, states = tmp_path / 'models', tmp_path / 'training_states'
+    for folder in (models, states):
+        folder.mkdir()
+    for iteration in (9, 10, 100, 500):
+        (states / f'{iteration}.state').touch()
+        (models / f'net_g_{iteration}.pth').touch()
+    for name in ('best', 'latest'):
+        (models / f'net_g_{name}.pth').touch()
+    (states / 'mine.state').touch()
+    return models, states
+
+
+def names(folder):
+    return {path.stem.removeprefix('net_g_') for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(('keep', 'left'), [(1, {'100'}), (2, {'10', '100'}), (3, {'9', '10', '100'}), (9, None)])
+def test_the_newest_stay_and_so_do_the_best_the_latest_and_what_lies_ahead(experiment, keep, left):
+    models, states = experiment
+    left = left or {'9', '10', '100'}
+    deleted = prune(models, states, ['net_g'], keep, newest=100)
+    assert set(map(str, deleted)) == {'9', '10', '100'} - left
+    assert names(models) == left | {'500', 'best', 'latest'}
+    assert names(states) == left | {'500', 'mine'}
+
+
+def test_the_latest_network_which_has_no_state_prunes_nothing(experiment):
+    models, states = experiment
+    assert prune(models, states, ['net_g'], 1, newest=-1) == []
+    assert len(names(states)) == 5

@@ -1,0 +1,74 @@
+import os
+import signal
+import time
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from s3net_plugin.utils import stopping
+
+
+class Slow(Dataset):
+    """Yields the process that loads, slowly."""
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, index):
+        time.sleep(0.02)
+        return torch.tensor(os.getpid())
+
+
+@pytest.fixture
+def listening(monkeypatch):
+    monkeypatch.setattr(stopping, '_received', [])
+    before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
+    stopping.listen()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize('number', stopping.SIGNALS)
+def test_a_signal_is_noted_and_survived(listening, number):
+    assert not stopping.requested()
+    os.kill(os.getpid(), number)
+    assert stopping.requested()
+
+
+@pytest.mark.parametrize('number', stopping.SIGNALS)
+def test_workers_survive_the_signal_of_a_stranger(listening, number):
+    loader = DataLoader(Slow(), num_workers=2)
+    stopping.spare_workers(loader)
+    seen = set()
+    for count, pid in enumerate(loader):
+        seen.add(int(pid))
+        if count == 4:
+            stranger = os.fork()  # the parent's own signal is obeyed
+            if stranger == 0:
+                for worker in seen:
+                    os.kill(worker, number)
+                os._exit(0)
+            os.waitpid(stranger, 0)
+    assert count == 39
+    assert len(seen) == 2
+
+
+def test_a_worker_obeys_its_own_run(listening):
+    loader = DataLoader(Slow(), num_workers=1, worker_init_fn=lambda worker: None)
+    stopping.spare_workers(loader)
+    batches = iter(loader)
+    next(batches)
+    worker = batches._workers[0]
+    worker.terminate()
+    worker.join(10)
+    assert worker.exitcode == 0
+
+
+def test_the_loaders_own_start_of_a_worker_is_kept():
+    started = torch.zeros(2).share_memory_()
+    loader = DataLoader(Slow(), num_workers=2, worker_init_fn=lambda worker: started[worker].fill_(1))
+    stopping.spare_workers(loader)
+    next(iter(loader))
+    assert started.tolist() == [1, 1]
