@@ -16,6 +16,10 @@ _EXR_MAGIC = b'v/1\x01'
 _TOLERANCE = 0.1  # how far outside [0, 1] a float map may reach and still be taken for a normalised one
 
 
+class DepthValueError(ValueError):
+    """A file can be read, but what it holds is not depth."""
+
+
 def decode_depth(content: bytes, name: str) -> np.ndarray:
     """Decode a depth map; the format is told by the bytes, not by the name.
 
@@ -32,10 +36,10 @@ def decode_depth(content: bytes, name: str) -> np.ndarray:
         Depth of shape (H, W), float32, clipped to [0, 1]; larger is farther, 0 can mean invalid. May be read-only.
 
     Raises:
-        ValueError: If the file is corrupt, empty, not 2-D, not finite or not normalised.
+        ValueError: If the file is corrupt; the subclass ``DepthValueError`` if it is not 2-D, finite and normalised.
     """
     if content.startswith(_NPY_MAGIC):
-        depth = _decode_npy(content, name)
+        depth = decode_npy(content, name)
     elif content.startswith(PNG_MAGIC):
         levels = decode_png(content, name, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
         depth = levels / np.float32(np.iinfo(levels.dtype).max)
@@ -46,7 +50,7 @@ def decode_depth(content: bytes, name: str) -> np.ndarray:
     return _normalised(depth, name)
 
 
-def _decode_npy(content: bytes, name: str) -> np.ndarray:
+def decode_npy(content: bytes, name: str) -> np.ndarray:
     file = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(file)
@@ -88,14 +92,41 @@ def _decode_exr(content: bytes, name: str) -> np.ndarray:
 
 def _normalised(depth: np.ndarray, name: str) -> np.ndarray:
     if depth.ndim != 2 or depth.size == 0:
-        raise ValueError(f'{name}: a depth map has two dimensions, H x W, and is not empty; this one is {depth.shape}')
+        raise DepthValueError(
+            f'{name}: a depth map has two dimensions, H x W, and is not empty; this one is {depth.shape}'
+        )
     advice = 'store (d - d.min()) / (d.max() - d.min()) as float32, larger = farther'
     if depth.dtype.kind != 'f':
-        raise ValueError(f'{name}: depth is {depth.dtype}, not floats in [0, 1]; {advice}')
+        raise DepthValueError(f'{name}: depth is {depth.dtype}, not floats in [0, 1]; {advice}')
     low, high = float(depth.min()), float(depth.max())  # both are NaN where a NaN is
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError(f'{name}: depth has NaN or infinite values; replace them, by 0 where depth is unknown')
+        raise DepthValueError(f'{name}: depth has NaN or infinite values; replace them, by 0 where depth is unknown')
     if low < -_TOLERANCE or high > 1 + _TOLERANCE:
-        raise ValueError(f'{name}: depth runs from {low:.4g} to {high:.4g}, not about from 0 to 1; {advice}')
+        raise DepthValueError(f'{name}: depth runs from {low:.4g} to {high:.4g}, not about from 0 to 1; {advice}')
     depth = depth.astype(np.float32, copy=False)
     return np.clip(depth, 0, 1) if low < 0 or high > 1 else depth
+
+
+def count_wrap_arounds(depth: np.ndarray) -> int:
+    """Count the areas that look as if depth had overflowed an integer there and begun at 0 again.
+
+    Such an area is below 0.05, not 0 throughout (which can mean invalid), and at least a quarter of its border is a
+    jump to above 0.95. A near object right before the farthest wall looks the same, so this is a suspicion.
+
+    Args:
+        depth: (H, W), float32 in [0, 1].
+    """
+    far = depth > 0.95
+    count, areas = cv2.connectedComponents((depth < 0.05).astype(np.uint8), connectivity=4)
+    border, jumps = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    for here, there in (
+        (np.s_[:, :-1], np.s_[:, 1:]),
+        (np.s_[:, 1:], np.s_[:, :-1]),
+        (np.s_[:-1], np.s_[1:]),
+        (np.s_[1:], np.s_[:-1]),
+    ):
+        outside = areas[there] == 0
+        border += np.bincount(areas[here][outside], minlength=count)
+        jumps += np.bincount(areas[here][far[there]], minlength=count)
+    valid = np.bincount(areas[depth > 0], minlength=count)
+    return int(np.sum(((jumps > 1) & (4 * jumps >= border) & (valid > 0))[1:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from basicsr.utils import FileClient
 
 from s3net_plugin.data.depth import decode_depth
 from s3net_plugin.data.images import decode_image
+from s3net_plugin.data.lmdb_reader import LmdbReader
 
 
 class Reader(Protocol):
@@ -19,8 +21,8 @@ class Reader(Protocol):
     A reader is cheap to make, opens what it needs at the first read in each process, and can be pickled.
     """
 
-    def list(self, folder: str) -> list[str]:
-        """Return the sorted names of the files right inside ``folder`` ('' is the root), without the folder."""
+    def list(self, folder: str) -> Iterable[str]:
+        """Return the names of the files right inside ``folder`` ('' is the root), without the folder."""
 
     def path(self, name: str) -> str:
         """Return what people are shown for ``name``: the file's path, or the database and the key."""
@@ -37,14 +39,20 @@ class Reader(Protocol):
 
 
 class DiskReader:
-    """Files in folders, read through BasicSR's ``FileClient``."""
+    """Files in folders, read through BasicSR's ``FileClient``.
 
-    def __init__(self, dataroot: str) -> None:
+    Args:
+        dataroot: The folder.
+        target: Where the files of its subfolder ``target`` are, if they are elsewhere.
+    """
+
+    def __init__(self, dataroot: str, *, target: str | None = None) -> None:
         self._dataroot = Path(dataroot)
+        self._target = self._dataroot / 'target' if target is None else Path(target)
         self._client = FileClient('disk')
 
     def list(self, folder: str) -> list[str]:
-        path = self._dataroot / folder
+        path = self._target if folder == 'target' else self._dataroot / folder
         if not path.is_dir():
             return []
         with os.scandir(path) as entries:  # unlike Path.iterdir it needs no stat for each file
@@ -52,7 +60,8 @@ class DiskReader:
             return sorted(entry.name for entry in entries if not entry.name.startswith('.') and entry.is_file())
 
     def path(self, name: str) -> str:
-        return str(self._dataroot / name)
+        folder, _, file = name.partition('/')
+        return str(self._target / file if folder == 'target' and file else self._dataroot / name)
 
     def image(self, name: str) -> np.ndarray:
         return decode_image(self._read(name), self.path(name))
@@ -64,7 +73,7 @@ class DiskReader:
         return self._client.get(self.path(name))
 
 
-READERS = {'disk': DiskReader}
+READERS: dict[str, Callable[[str], Reader]] = {'disk': DiskReader, 'lmdb': LmdbReader}
 
 
 def open_reader(io_backend: str, dataroot: str) -> Reader:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from s3net_plugin.data.draws import Chances, is_held_out, pick
-from s3net_plugin.data.options import DatasetOptions, where_from
+from s3net_plugin.data.draws import Chances, fixed_chances, is_held_out, pick
+from s3net_plugin.data.options import LAYOUTS, DatasetOptions, where_from
 from s3net_plugin.data.readers import Reader
 
-_SCENE_IMAGE = re.compile(r'(.+)_(\d+_(?:N|NE|E|SE|S|SW|W|NW))\.png')
-_DEPTH_SUFFIXES = ('.npy', '.png', '.exr')
-_DEPTH_BESIDE_SUFFIXES = ('.npy', '.exr', '_depth.png')  # where the image itself is the .png
+SCENE_IMAGE = re.compile(r'(.+)_(\d+_(?:N|NE|E|SE|S|SW|W|NW))\.png')
+DEPTH_SUFFIXES = ('.npy', '.png', '.exr')
+DEPTH_BESIDE_SUFFIXES = ('.npy', '.exr', '_depth.png')  # where the image itself is the .png
 
 
 class SampleFiles(NamedTuple):
@@ -28,6 +30,14 @@ class SampleFiles(NamedTuple):
     label: str  # its base name is unique in the set: BasicSR names result images by it
 
 
+class StoredFile(NamedTuple):
+    """A file that samples are made of."""
+
+    name: str  # relative to the data root
+    stem: str  # what it is called in a database: the image's name without extension, for its depth map too
+    is_depth: bool
+
+
 class SampleIndex(Protocol):
     """Maps indices to files."""
 
@@ -35,6 +45,9 @@ class SampleIndex(Protocol):
 
     def files(self, index: int, chances: Chances) -> SampleFiles:
         """Return the files of sample ``index``; ``chances`` decides what is left to chance."""
+
+    def stored(self) -> Iterator[StoredFile]:
+        """Yield every file that a sample can be made of, once."""
 
 
 class SceneIndex:
@@ -59,15 +72,15 @@ class SceneIndex:
         found: dict[str, list[str]] = {}
         others = set()
         for name in names:
-            if match := _SCENE_IMAGE.fullmatch(name):
-                found.setdefault(match[1], []).append(match[2])
+            if match := SCENE_IMAGE.fullmatch(name):
+                found.setdefault(match[1], []).append(sys.intern(match[2]))  # few lights, many images
             else:
                 others.add(name)
         if not found:
             raise ValueError(f'it holds no image with a name like Image001_4500_NE.png; {where_from("scenes")}')
         self._scenes = _select(sorted(found), numbers)
         _refuse('scenes with fewer than two lights', [scene for scene in self._scenes if len(found[scene]) < 2])
-        suffixes = [_find_suffix(scene, others, _DEPTH_SUFFIXES) for scene in self._scenes]
+        suffixes = [find_suffix(scene, others, DEPTH_SUFFIXES) for scene in self._scenes]
         _refuse(
             'missing depth maps (.npy, .png or .exr)',
             [scene for scene, suffix in zip(self._scenes, suffixes, strict=True) if suffix is None],
@@ -116,6 +129,13 @@ class SceneIndex:
             label=f'{input_name}__to__{guide_name}.png',
         )
 
+    def stored(self) -> Iterator[StoredFile]:
+        for scene, depth, present in zip(self._scenes, self._depths, self._present, strict=True):
+            for light in np.flatnonzero(present):
+                stem = f'{scene}_{self._lights[light]}'
+                yield StoredFile(f'{stem}.png', stem, False)
+            yield StoredFile(depth, scene, True)
+
 
 class PairIndex:
     """Samples that the files fix: layout ``pairs`` (input/, guide/, target/), ``one_to_one`` (input/, depth/, target/).
@@ -142,10 +162,10 @@ class PairIndex:
         if self._has_guide:
             guides = set(reader.list('guide'))
             _refuse_missing('guide', self._stems, guides)
-            self._depth_suffixes = _depth_suffixes('input', self._stems, inputs, _DEPTH_BESIDE_SUFFIXES)
-            self._guide_suffixes = _depth_suffixes('guide', self._stems, guides, _DEPTH_BESIDE_SUFFIXES)
+            self._depth_suffixes = _depth_suffixes('input', self._stems, inputs, DEPTH_BESIDE_SUFFIXES)
+            self._guide_suffixes = _depth_suffixes('guide', self._stems, guides, DEPTH_BESIDE_SUFFIXES)
         else:
-            self._depth_suffixes = _depth_suffixes('depth', self._stems, set(reader.list('depth')), _DEPTH_SUFFIXES)
+            self._depth_suffixes = _depth_suffixes('depth', self._stems, set(reader.list('depth')), DEPTH_SUFFIXES)
         targets = set(reader.list('target'))
         self._has_target = bool(targets)
         if targets or needs_target:
@@ -166,6 +186,17 @@ class PairIndex:
             label=f'input/{stem}.png',
         )
 
+    def stored(self) -> Iterator[StoredFile]:
+        for index in range(len(self)):
+            files = self.files(index, fixed_chances(index))
+            for image in (files.input, files.guide, files.target):
+                if image is not None:
+                    yield StoredFile(image, image.removesuffix('.png'), False)
+            for image, depth in ((files.input, files.input_depth), (files.guide, files.guide_depth)):
+                if image is not None and depth is not None:
+                    stem = image.removesuffix('.png')
+                    yield StoredFile(depth, stem if self._has_guide else stem.replace('input/', 'depth/', 1), True)
+
 
 def build_index(reader: Reader, options: DatasetOptions) -> SampleIndex:
     """Scan a data root.
@@ -183,9 +214,36 @@ def build_index(reader: Reader, options: DatasetOptions) -> SampleIndex:
             )
         return PairIndex(reader, options.layout, numbers=options.scenes, needs_target=options.phase != 'test')
     except ValueError as error:
+        prepared = options.io_backend == 'disk' and Path(options.dataroot, 'rgb.lmdb').exists()
+        advice = '; it holds databases: write `io_backend: {type: lmdb}`' if prepared else ''
         raise ValueError(
-            f'{options.where}: {options.dataroot} is not usable as layout {options.layout}: {error}'
+            f'{options.where}: {options.dataroot} is not usable as layout {options.layout}: {error}{advice}'
         ) from None
+
+
+def index_everything(reader: Reader, layout: str) -> SampleIndex:
+    """Index all samples of a set, which may lack target/.
+
+    Raises:
+        ValueError: If it is not complete. One line that does not name the data root.
+    """
+    if layout == 'scenes':
+        return SceneIndex(reader.list(''), numbers=None, holdout=0, only_held_out=False)
+    return PairIndex(reader, layout, numbers=None, needs_target=False)
+
+
+def detect_layout(reader: Reader) -> str:
+    """Tell which layout a data root has.
+
+    Raises:
+        ValueError: If it has none. One line that does not name the data root.
+    """
+    if any(SCENE_IMAGE.fullmatch(name) for name in reader.list('')):
+        return 'scenes'
+    for layout, other in (('pairs', 'guide'), ('one_to_one', 'depth')):
+        if any(True for _ in reader.list('input')) and any(True for _ in reader.list(other)):
+            return layout
+    raise ValueError(f'it has none of the layouts of VIDIT; {"; ".join(f"{k} is {v}" for k, v in LAYOUTS.items())}')
 
 
 def _select(names: list[str], numbers: tuple[int, int] | None) -> list[str]:
@@ -199,12 +257,13 @@ def _select(names: list[str], numbers: tuple[int, int] | None) -> list[str]:
     return kept
 
 
-def _find_suffix(stem: str, names: set[str], suffixes: Sequence[str]) -> str | None:
+def find_suffix(stem: str, names: set[str], suffixes: Sequence[str]) -> str | None:
+    """Return the first of ``suffixes`` with which ``stem`` is among ``names``."""
     return next((suffix for suffix in suffixes if stem + suffix in names), None)
 
 
 def _depth_suffixes(folder: str, stems: list[str], names: set[str], suffixes: Sequence[str]) -> list[str]:
-    found = [_find_suffix(stem, names, suffixes) for stem in stems]
+    found = [find_suffix(stem, names, suffixes) for stem in stems]
     _refuse(
         f'missing depth maps (NAME{", NAME".join(suffixes)})',
         [f'{folder}/{stem}' for stem, suffix in zip(stems, found, strict=True) if suffix is None],

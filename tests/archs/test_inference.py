@@ -6,7 +6,8 @@ from torch import nn
 
 from s3net_plugin.archs import S3Net, optimize_for_inference
 from s3net_plugin.archs.encoder import build_encoder
-from s3net_plugin.archs.inference import fold_batch_norm, padded_conv, slots
+from s3net_plugin.archs.inference import fold_batch_norm
+from s3net_plugin.archs.padding import pad_channels
 
 RES2NET = 'res2net50_26w_4s'
 
@@ -108,14 +109,17 @@ def test_folding_keeps_the_features_of_any_encoder(encoder):
     assert sum(isinstance(m, nn.BatchNorm2d) for m in module.modules()) < count
 
 
-@pytest.mark.parametrize('kind', [nn.Conv2d, nn.ConvTranspose2d])
-def test_padded_convolution_computes_the_same_between_zeros(kind):
-    torch.manual_seed(0)
-    conv = kind(6, 5, 4, stride=2, padding=1)
-    inputs, outputs = slots([3, 3], 8), slots([5], 8)
-    assert inputs == (16, [0, 1, 2, 8, 9, 10])
-    x = torch.zeros(1, 16, 8, 8)
-    x[:, inputs.positions] = torch.randn(1, 6, 8, 8)
-    y = padded_conv(conv, inputs, outputs)(x)
-    torch.testing.assert_close(y[:, outputs.positions], conv(x[:, inputs.positions]))
-    assert not y[:, 5:].any()
+def test_a_network_padded_for_training_is_deployed_alike(network):
+    padded = copy.deepcopy(network)
+    pad_channels(padded, 8)
+    assert largest_difference(padded) < 1e-5
+    with torch.no_grad():
+        torch.testing.assert_close(optimize_for_inference(padded)(photo()), network(photo()), rtol=0, atol=1e-5)
+
+
+def test_photo_of_a_residual_network_keeps_its_precision_in_bfloat16():
+    network = S3Net(encoder='resnet10t', residual=True)
+    nn.init.zeros_(network.conv_last.weight)
+    nn.init.zeros_(network.conv_last.bias)
+    result = optimize_for_inference(network, dtype=torch.bfloat16)(photo())
+    torch.testing.assert_close(result, torch.tanh(photo()[:, :3]), rtol=0, atol=1e-6)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from s3net_plugin.data.readers import open_reader
+from s3net_plugin.data.readers import DiskReader, open_reader
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 7, 3), dtype=np.uint8)
 
@@ -39,3 +39,13 @@ def test_errors_name_the_path(root):
     (root / 'input' / 'a.npy').write_bytes(b'')
     with pytest.raises(ValueError, match=f'^{root}/input/a.npy: '):
         reader.depth('input/a.npy')
+
+
+def test_targets_can_be_elsewhere(root, tmp_path):
+    (tmp_path / 'elsewhere').mkdir()
+    cv2.imwrite(str(tmp_path / 'elsewhere' / 'b.png'), RGB)
+    reader = DiskReader(str(root), target=str(tmp_path / 'elsewhere'))
+    assert reader.list('target') == ['b.png']
+    np.testing.assert_array_equal(reader.image('target/b.png'), RGB[..., ::-1])
+    np.testing.assert_array_equal(reader.image('input/b.png'), RGB)
+    assert reader.path('target') == str(root / 'target')  # a file of that name in the root

@@ -1,0 +1,182 @@
+"""What is measured: every piece of work, in the plain way and in the fast ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from s3net_plugin.archs import S3Net, optimize_for_inference
+from s3net_plugin.benchmark.plain import Criterion, PlainCharbonnier, PlainPerceptual, PlainWaveletSSIM, plain_step
+from s3net_plugin.benchmark.settings import SEED, Settings
+from s3net_plugin.benchmark.timing import Work
+from s3net_plugin.losses import S3NetCharbonnierLoss, S3NetPerceptualLoss, S3NetWaveletSSIMLoss
+from s3net_plugin.models import S3NetModel
+
+LEARNING_RATE = 1e-4
+LOSS_WEIGHTS = {'charbonnier': 1.0, 'wssim': 0.5, 'perceptual': 0.1}
+DTYPE_NAMES = {torch.float32: 'float32', torch.bfloat16: 'bfloat16'}
+
+
+class Fast(NamedTuple):
+    """A fast way of doing something: how, in words, and what builds it."""
+
+    how: str
+    build: Callable[[], Work]
+
+
+class Case(NamedTuple):
+    """A piece of work: the shape of what goes in, the plain way, and the fast ones by their names."""
+
+    shape: tuple[int, ...]
+    plain: Callable[[], Work]
+    fast: dict[str, Fast]
+
+
+def all_cases(settings: Settings) -> list[Case]:
+    """Return everything that is measured; nothing is built yet."""
+    inference = [_inference(settings, f'inference_b{batch}', batch) for batch in (1, 8)]
+    steps = [_step(settings, name, *shape) for name, shape in settings.train_shapes.items()]
+    return [*inference, *steps, *(_loss(settings, name) for name in LOSS_WEIGHTS)]
+
+
+def _inference(settings: Settings, name: str, batch: int) -> Case:
+    shape = (batch, 8, settings.inference_side, settings.inference_side)
+
+    def plain() -> Work:
+        network, images = _network(settings).eval(), _images(settings, *shape)
+
+        def infer() -> Tensor:
+            with torch.no_grad():
+                return network(images)
+
+        return infer
+
+    def fast() -> Work:
+        deployed = optimize_for_inference(
+            _network(settings), dtype=settings.dtype, channels_last=True, compile=settings.compile
+        )
+        images = _images(settings, *shape)
+        return lambda: deployed(images)
+
+    return Case(shape, plain, {name: Fast(f'optimize_for_inference, {_how(settings, True)}', fast)})
+
+
+def _step(settings: Settings, name: str, batch: int, side: int) -> Case:
+    def data() -> dict[str, Tensor]:
+        return {'lq': _images(settings, batch, 8, side, side), 'gt': _images(settings, batch, 3, side, side)}
+
+    def plain() -> Work:
+        criteria = [(weight, plain_loss(loss, settings.device)) for loss, weight in LOSS_WEIGHTS.items()]
+        return plain_step(_network(settings), criteria, **data(), lr=LEARNING_RATE)
+
+    def fast() -> Work:
+        torch.manual_seed(SEED)
+        model, samples = S3NetModel(train_options(settings, batch)), data()
+
+        def step() -> None:
+            model.feed_data(samples)
+            model.optimize_parameters(1)
+
+        return step
+
+    how = f'S3NetModel, fused Adam, {_how(settings, settings.channels_last)}'
+    return Case((batch, 8, side, side), plain, {name: Fast(how, fast)})
+
+
+def _loss(settings: Settings, name: str) -> Case:
+    batch, side = settings.loss_shape
+    shape = (batch, 3, side, side)
+
+    def differentiate(loss: Criterion) -> Work:
+        pred, target = _images(settings, *shape).requires_grad_(), _images(settings, *shape) ** 2
+        return lambda: torch.autograd.grad(loss(pred, target), pred)
+
+    def fast(compiled: bool) -> Fast:
+        dtype = settings.dtype if name == 'perceptual' else torch.float32
+
+        def build() -> Work:
+            loss = fast_loss(name, settings.device)
+            return differentiate(in_dtype(torch.compile(loss, dynamic=False) if compiled else loss, dtype))
+
+        return Fast(DTYPE_NAMES[dtype] + ', compiled' * compiled, build)
+
+    # On the CPU, where compiling is rarely worth its while, this loss tells what it brings.
+    both = name == 'wssim' and settings.device.type == 'cpu'
+    ways = {name: fast(settings.compile and not both)}
+    if both:
+        ways['wssim_compiled'] = fast(True)
+    return Case(shape, lambda: differentiate(plain_loss(name, settings.device)), ways)
+
+
+def plain_loss(name: str, device: torch.device) -> Criterion:
+    """Build one of the three losses in the plain way."""
+    if name == 'perceptual':
+        return PlainPerceptual(S3NetPerceptualLoss(weights='random')).to(device)
+    return {'charbonnier': PlainCharbonnier, 'wssim': PlainWaveletSSIM}[name]().to(device)
+
+
+def fast_loss(name: str, device: torch.device) -> Criterion:
+    """Build one of the three losses of this package.
+
+    VGG19 has random weights: how fast it is does not depend on them.
+    """
+    if name == 'perceptual':
+        perceptual = S3NetPerceptualLoss(weights='random').to(device)
+        return lambda pred, target: perceptual(pred, target)[0]
+    return {'charbonnier': S3NetCharbonnierLoss, 'wssim': S3NetWaveletSSIMLoss}[name]().to(device)
+
+
+def in_dtype(loss: Criterion, dtype: torch.dtype) -> Criterion:
+    """Return ``loss`` under autocast to ``dtype``, if that is not float32."""
+
+    def autocast(pred: Tensor, target: Tensor) -> Tensor:
+        with torch.autocast(pred.device.type, dtype, enabled=dtype != torch.float32):
+            return loss(pred, target)
+
+    return autocast
+
+
+def train_options(settings: Settings, batch: int) -> dict[str, Any]:
+    """Return the options of a training run of ``S3NetModel`` with everything that makes it fast."""
+    weights = LOSS_WEIGHTS
+    train = {
+        'ema_decay': 0,
+        'amp': None if settings.dtype == torch.float32 else DTYPE_NAMES[settings.dtype],
+        'channels_last': settings.channels_last,
+        'compile': settings.compile,
+        'optim_g': {'type': 'Adam', 'lr': LEARNING_RATE, 'fused': True},
+        'scheduler': {'type': 'MultiStepLR', 'milestones': [10**9]},
+        'total_iter': 10**9,
+        'pixel_opt': {'type': 'S3NetCharbonnierLoss', 'loss_weight': weights['charbonnier']},
+        'wssim_opt': {'type': 'S3NetWaveletSSIMLoss', 'loss_weight': weights['wssim']},
+        'perceptual_opt': {'type': 'S3NetPerceptualLoss', 'loss_weight': weights['perceptual'], 'weights': 'random'},
+    }
+    return {
+        'num_gpu': 1 if settings.device.type == 'cuda' else 0,
+        'is_train': True,
+        'dist': False,
+        'rank': 0,
+        'world_size': 1,
+        'datasets': {'train': {'batch_size_per_gpu': batch}},
+        'network_g': {'type': 'S3Net', 'encoder': settings.encoder},
+        'path': {},
+        'train': train,
+    }
+
+
+def _network(settings: Settings) -> S3Net:
+    torch.manual_seed(SEED)
+    return S3Net(encoder=settings.encoder).to(settings.device)
+
+
+def _images(settings: Settings, *shape: int) -> Tensor:
+    generator = torch.Generator().manual_seed(SEED + shape[1])
+    return torch.rand(shape, generator=generator).to(settings.device)
+
+
+def _how(settings: Settings, channels_last: bool) -> str:
+    layout = 'NHWC' if channels_last else 'NCHW'
+    return f'{DTYPE_NAMES[settings.dtype]}, {layout}' + (', compiled' if settings.compile else '')

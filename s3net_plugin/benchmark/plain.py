@@ -1,0 +1,117 @@
+"""The yardstick: losses and training step as one writes them first, without a thought for speed.
+
+They compute what ``s3net_plugin.losses`` computes. What a plain program prepares once (windows, filters, VGG19), these
+prepare once.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from s3net_plugin.losses import S3NetPerceptualLoss
+from s3net_plugin.losses.ssim import C1, C2, gaussian_taps
+from s3net_plugin.losses.vgg import LAYERS
+
+Criterion = Callable[[Tensor, Tensor], Tensor]
+
+
+class PlainCharbonnier(nn.Module):
+    """``mean(sqrt(d^2 + eps^2))``, eps = 1e-3."""
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        difference = pred - target
+        return torch.sqrt(difference * difference + 1e-6).mean()
+
+
+class PlainWaveletSSIM(nn.Module):
+    """Two levels of Haar as strided convolutions, ratio 0.7; dense 11 x 11 windows; one call of SSIM for each band."""
+
+    window: Tensor
+    haar: Tensor
+
+    def __init__(self, channels: int = 3) -> None:
+        super().__init__()
+        taps = torch.tensor(gaussian_taps(11))
+        self.register_buffer('window', torch.outer(taps, taps).repeat(channels, 1, 1, 1))
+        signs = [[[1, 1], [1, 1]], [[1, 1], [-1, -1]], [[1, -1], [1, -1]], [[1, -1], [-1, 1]]]  # LL, LH, HL, HH
+        self.register_buffer('haar', 0.5 * torch.tensor(signs, dtype=torch.float32)[:, None])
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        target = target.detach()
+        loss = -self._ssim(pred, target)
+        low, ratio = 1.0, 0.7
+        for _ in range(2):
+            middle, high, low = low * ratio * (1 - ratio), low * (1 - ratio) ** 2, low * ratio**2
+            pred, *bands = self._decompose(pred)
+            target, *target_bands = self._decompose(target)
+            for weight, band, target_band in zip((middle, middle, high), bands, target_bands, strict=True):
+                loss = loss - weight * self._ssim(band, target_band)
+        return loss - low * self._ssim(pred, target)
+
+    def _decompose(self, images: Tensor) -> tuple[Tensor, ...]:
+        batch, channels, height, width = images.shape
+        bands = F.conv2d(images.reshape(batch * channels, 1, height, width), self.haar, stride=2)
+        return bands.reshape(batch, channels, 4, height // 2, width // 2).unbind(2)
+
+    def _ssim(self, x: Tensor, y: Tensor) -> Tensor:
+        mean_x, mean_y = self._blur(x), self._blur(y)
+        var_x = self._blur(x * x) - mean_x * mean_x
+        var_y = self._blur(y * y) - mean_y * mean_y
+        covariance = self._blur(x * y) - mean_x * mean_y
+        numerator = (2 * mean_x * mean_y + C1) * (2 * covariance + C2)
+        return (numerator / ((mean_x * mean_x + mean_y * mean_y + C1) * (var_x + var_y + C2))).mean()
+
+    def _blur(self, images: Tensor) -> Tensor:
+        return F.conv2d(images, self.window, padding=5, groups=images.shape[1])
+
+
+class PlainPerceptual(nn.Module):
+    """Frozen VGG19 in float32 NCHW, on the weights of ``loss``."""
+
+    def __init__(self, loss: S3NetPerceptualLoss) -> None:
+        super().__init__()
+        self.features = copy.deepcopy(loss.vgg.features).to(memory_format=torch.contiguous_format)
+        self.layer_weights = loss.layer_weights
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        expected = self._extract(target.detach())
+        found = self._extract(pred)
+        return sum(
+            (weight * F.l1_loss(found[name], expected[name]) for name, weight in self.layer_weights.items()),
+            start=torch.zeros((), device=pred.device),
+        )
+
+    def _extract(self, images: Tensor) -> dict[str, Tensor]:
+        features = {}
+        for name, module in zip(LAYERS, self.features, strict=False):
+            images = module(images)
+            features[name] = images
+        return {name: features[name] for name in self.layer_weights}
+
+
+def plain_step(
+    network: nn.Module, criteria: Sequence[tuple[float, Criterion]], lq: Tensor, gt: Tensor, lr: float
+) -> Callable[[], Tensor]:
+    """Return a training step with Adam; called, it returns the loss, which is the sum of the weighted ``criteria``.
+
+    Args:
+        lq: (N, 8, H, W).
+        gt: (N, 3, H, W).
+    """
+    network.train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=lr)
+
+    def step() -> Tensor:
+        optimizer.zero_grad()
+        output = network(lq)
+        loss = torch.stack([weight * criterion(output, gt) for weight, criterion in criteria]).sum()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Look at every file of a data set, or every record of a prepared one, and say all that is wrong.
+
+python scripts/check_dataset.py datasets/VIDIT/train
+python scripts/check_dataset.py datasets/VIDIT_lmdb/train --json report.json
+
+Ends with status 0 if nothing is wrong, 1 if something is, 2 if there is no data set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from s3net_plugin.data.options import LAYOUTS
+from s3net_plugin.data.set_check import KINDS, Report, check_set
+from s3net_plugin.utils.files import written_aside
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('dataroot', type=Path, help='folder of images, or of rgb.lmdb and depth.lmdb')
+    parser.add_argument('--layout', choices=('auto', *LAYOUTS), default='auto', help='default: told by the files')
+    parser.add_argument('--target-images', type=Path, help='folder of the target images, if not DATAROOT/target')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the report there as well')
+    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='threads (default: one for each core)')
+    arguments = parser.parse_args()
+    if arguments.workers < 1:
+        parser.error('--workers must be 1 or more')
+    return arguments
+
+
+def print_report(report: Report) -> None:
+    """Print every problem, then a table of how many there are."""
+    for problem in report.problems:
+        print(f'{problem.kind}: {problem.name}: {problem.detail}')
+    print(f'{report.dataroot} ({report.backend}, layout {report.layout}):', end=' ')
+    print(f'{report.images} images, {report.depth_maps} depth maps, {len(report.problems)} problems')
+    for kind, count in report.counts().items():
+        print(f'{count:8}  {kind:18} {KINDS[kind]}')
+
+
+def main() -> None:
+    """Check, report, and set the exit status."""
+    args = parse_arguments()
+    try:
+        report = check_set(
+            args.dataroot, layout=args.layout, target_images=args.target_images, workers=args.workers
+        )
+        if args.json:
+            with written_aside(args.json) as aside:
+                aside.write_text(json.dumps(report.as_json(), indent=1))
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)
+    print_report(report)
+    sys.exit(1 if report.problems else 0)
+
+
+if __name__ == '__main__':
+    main()

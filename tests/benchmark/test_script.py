@@ -1,0 +1,58 @@
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / 'scripts/benchmark.py'
+
+
+def test_one_command_measures_everything(tmp_path):
+    command = [sys.executable, SCRIPT, '--device', 'cpu', '--quick', '--json', tmp_path / 'found.json']
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)}
+    result = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / 'found.json').read_text())
+    assert [path.name for path in tmp_path.iterdir()] == ['found.json']
+    names = ['inference_b1', 'inference_b8', 'train_step', 'charbonnier', 'wssim', 'wssim_compiled', 'perceptual']
+    assert list(found['speedup_over_plain']) == names
+    assert all(ratio > 0 for ratio in found['speedup_over_plain'].values())
+    assert found['machine']['threads'] == 1
+    assert found['machine']['torch'] == torch.__version__
+    assert found['machine']['cpu'] in result.stdout
+    for row in found['rows']:
+        for way in ('plain', 'fast'):
+            seconds = row[way]['seconds']
+            assert 0 < seconds['lower'] <= seconds['median'] <= seconds['upper']
+            assert row[way]['peak_bytes'] > 0
+        assert f'| {row["name"]} ' in result.stdout
+
+
+@pytest.fixture(scope='module')
+def main():
+    spec = importlib.util.spec_from_file_location('benchmark_script', SCRIPT)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script.main
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
+def test_a_missing_gpu_is_one_line(main):
+    with pytest.raises(SystemExit, match=r'^error: --device cuda: PyTorch sees no GPU here; take --device cpu$'):
+        main(['--device', 'cuda'])
+
+
+def test_a_missing_folder_is_one_line(main, tmp_path):
+    with pytest.raises(SystemExit, match=f'^error: --json: no such folder: {tmp_path / "missing"}$'):
+        main(['--device', 'cpu', '--json', str(tmp_path / 'missing/found.json')])
+
+
+def test_one_round_is_refused_since_it_has_no_spread(main, capsys):
+    with pytest.raises(SystemExit):
+        main(['--device', 'cpu', '--rounds', '1'])
+    assert '--rounds: at least 2 are needed' in capsys.readouterr().err

@@ -1,0 +1,68 @@
+"""What a set costs that is far larger than VIDIT: 100,000 records stand for any number, as costs grow with it."""
+
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from s3net_plugin.data.draws import chances
+from s3net_plugin.data.lmdb_reader import LmdbReader
+from s3net_plugin.data.lmdb_records import encode_depth, encode_image, encode_key
+from s3net_plugin.data.lmdb_writer import LmdbWriter
+from s3net_plugin.data.scene_index import index_everything
+from s3net_plugin.rendering.folder import LIGHTS
+
+SCENES = 2500  # times 40 lights
+PAIRS = 25000  # times input, guide, target and two depth maps
+
+
+@pytest.fixture(scope='module')
+def roots(tmp_path_factory):
+    root = tmp_path_factory.mktemp('scale')
+    image = encode_image(np.zeros((1, 1, 3), np.uint8), 'raw')
+    depth = encode_depth(np.zeros((1, 1), np.float32), 'float32')
+    scenes = [f'Image{number:05d}' for number in range(SCENES)]
+    pairs = [f'Pair{number:06d}' for number in range(PAIRS)]
+    stems = {
+        'scenes': ([f'{scene}_{light[0]}_{light[1]}' for scene in scenes for light in LIGHTS], scenes),
+        'pairs': (
+            [f'{folder}/{pair}' for folder in ('input', 'guide', 'target') for pair in pairs],
+            [f'{folder}/{pair}' for folder in ('input', 'guide') for pair in pairs],
+        ),
+    }
+    for layout, parts in stems.items():
+        (root / layout).mkdir()
+        for name, codec, record, part in (
+            ('rgb.lmdb', 'raw', image, parts[0]),
+            ('depth.lmdb', 'float32', depth, parts[1]),
+        ):
+            with LmdbWriter(root / layout / name, expected_bytes=0, settings={'codec': codec}) as writer:
+                for stem in part:
+                    writer.put(encode_key(stem), record)
+                writer.finish()
+    return root
+
+
+@pytest.mark.parametrize(('layout', 'samples', 'records'), [('scenes', 100000, 102500), ('pairs', 25000, 125000)])
+def test_opening_and_indexing_is_fast_and_small(roots, layout, samples, records):
+    seconds = []
+    for _ in range(3):
+        start = time.process_time()
+        reader = LmdbReader(str(roots / layout))
+        index = index_everything(reader, layout)
+        seconds.append(time.process_time() - start)
+    assert len(index) == samples
+    assert min(seconds) < 1
+    del index, reader
+    tracemalloc.start()
+    try:
+        reader = LmdbReader(str(roots / layout))
+        index = index_everything(reader, layout)
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    print(f'{layout}: {min(seconds):.2f} s, kept {kept / records:.0f}, at most {peak / records:.0f} bytes a record')
+    assert kept / records < 100
+    files = index.files(samples - 1, chances(0, 0, 0, 0))
+    assert reader.image(files.input).shape == (1, 1, 3) and reader.depth(files.guide_depth).shape == (1, 1)
