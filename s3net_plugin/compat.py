@@ -135,6 +135,17 @@ def hand_draws_to_datasets() -> None:
         basicsr.train.EnlargedSampler = DrawSampler
 
 
+def raise_errors_of_prefetching() -> None:
+    """With ``prefetch_mode: cpu`` an error in the data kills a thread and leaves the trainer waiting for ever, and an
+    iterator that is dropped keeps its worker processes."""
+    from basicsr.data import prefetch_dataloader
+
+    from s3net_plugin.data.prefetch import PrefetchGenerator
+
+    if _still_has(prefetch_dataloader.PrefetchGenerator, 'for item in self.generator:'):
+        prefetch_dataloader.PrefetchGenerator = PrefetchGenerator
+
+
 def run_to_total_iter() -> None:
     """Epochs are counted with ceil while the loader drops its last batch: a run can end early, or at once, silently."""
     import basicsr.train
@@ -207,5 +218,6 @@ def prepare_run(opt: dict[str, Any]) -> None:
     distribute_on_any_device(opt)
     resume_on_any_device()
     hand_draws_to_datasets()
+    raise_errors_of_prefetching()
     run_to_total_iter()
     give_wandb_an_id()

@@ -6,18 +6,19 @@ import os
 import platform
 import statistics
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import cv2
+import lmdb
 import numpy as np
+import PIL
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.functional import to_tensor
 
-from s3net_plugin.data.draws import chances
+from s3net_plugin.data.draws import chances, pick
 from s3net_plugin.data.prepare import prepare
 from s3net_plugin.data.readers import DiskReader
 from s3net_plugin.data.rgbd_relight_dataset import RGBDRelightPairedDataset
@@ -50,7 +51,7 @@ class PlainDataset(Dataset):
         planes = [self._rgb(files.input), self._depth(files.input_depth), self._rgb(files.guide)]
         lq, gt = torch.cat([*planes, self._depth(files.guide_depth)]), self._rgb(files.target)
         if self._crop:
-            top, left = (int(place * (gt.shape[1] - self._crop + 1)) for place in (drawn.top, drawn.left))
+            top, left = (pick(place, gt.shape[1] - self._crop + 1) for place in (drawn.top, drawn.left))
             window = slice(None), slice(top, top + self._crop), slice(left, left + self._crop)
             lq, gt = lq[window].contiguous(), gt[window].contiguous()
         return {'lq': lq, 'gt': gt}
@@ -164,5 +165,6 @@ def _speedups(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _machine() -> dict[str, Any]:
-    packages = {name: version(name) for name in ('torch', 'numpy', 'opencv-python', 'pillow', 'lmdb')}
-    return {'cores': os.cpu_count(), 'processor': platform.machine(), 'python': platform.python_version(), **packages}
+    packages = {'torch': torch, 'numpy': np, 'opencv': cv2, 'pillow': PIL, 'lmdb': lmdb}
+    versions = {name: package.__version__ for name, package in packages.items()}
+    return {'cores': os.cpu_count(), 'processor': platform.machine(), 'python': platform.python_version(), **versions}

@@ -54,7 +54,7 @@ class LmdbReader:
         if database.info['codec'] == 'png':
             return decode_image(bytes(record), where)
         pixels, _, _ = unpack_array(record, where, verify=self._verify)
-        if pixels.ndim != 3 or pixels.dtype.kind != 'u':
+        if pixels.shape[2:] != (3,) or pixels.dtype.kind != 'u':
             raise ValueError(f'{where}: corrupt record: {pixels.shape} {pixels.dtype} is no image')
         return database.pinned(pixels)
 

@@ -33,8 +33,9 @@ class RGBDRelightPairedDataset(Dataset):
 
     * ``lq``: (8, H, W): input RGB, input depth, guide RGB, guide depth; (4, H, W) without a guide.
     * ``gt``: (3, H, W): the input's scene under the guide's light, RGB; absent where there is no target.
-    * ``lq_path``, ``gt_path``, ``guide_path``: file paths; what does not exist is absent. In layout ``scenes`` the base
-      name of ``lq_path`` names input and guide, so that results of different samples never share a name.
+    * ``lq_path``, ``gt_path``, ``guide_path``: paths of files, or of a database and the name in it; what does not exist
+      is absent. In layout ``scenes`` the base name of ``lq_path`` names input and guide, so that results of different
+      samples never share a name.
 
     Layouts:
 

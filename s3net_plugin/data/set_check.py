@@ -93,11 +93,13 @@ def check_set(
         show_progress: Show a progress bar.
 
     Raises:
-        ValueError: If ``dataroot`` is no folder or has no layout.
+        ValueError: If ``dataroot`` is no folder, or not one of this layout.
     """
     if not dataroot.is_dir():
         raise ValueError(f'{dataroot}: no such folder')
     prepared = any((dataroot / name).is_dir() for name in CODECS)
+    if prepared and target_images is not None:
+        raise ValueError(f'{dataroot}: is a prepared set, which holds its targets; leave out {target_images}')
     backend = 'lmdb' if prepared else 'disk'
     broken = _check_databases(dataroot) if prepared else []
     if any(problem.kind == 'database' for problem in broken):
@@ -112,6 +114,8 @@ def check_set(
     except ValueError as error:
         raise ValueError(f'{dataroot}: {error}') from None
     listing = _list_scenes(reader) if layout == 'scenes' else _list_pairs(reader, layout)
+    if not listing.images:
+        raise ValueError(f'{dataroot}: it holds no image of layout {layout}')
     problems = [*broken, *listing.problems, *_check_pixels(reader, listing, workers, show_progress)]
     return Report(str(dataroot), backend, layout, len(listing.images), len(listing.depths), problems)
 

@@ -4,6 +4,7 @@ import pickle
 import re
 import shutil
 import time
+import traceback
 
 import cv2
 import numpy as np
@@ -175,8 +176,9 @@ def test_a_run_that_failed_goes_on_when_the_file_is_mended(layouts, tmp_path, mo
 
 def test_a_run_killed_at_any_moment_is_gone_on_with(layouts, tmp_path, monkeypatch, encoded):
     make(layouts['scenes'], tmp_path / 'whole')
-    total = len(encoded)
+    total, encode_image = len(encoded), prepare.encode_image
     monkeypatch.setattr(lmdb_writer, '_BATCH_BYTES', 20_000)
+    monkeypatch.setattr(prepare, 'encode_image', lambda *image: time.sleep(0.002) or encode_image(*image))
     target = tmp_path / 'set'
     kills = 0
     while not target.exists() and kills < 40:
@@ -266,5 +268,6 @@ def test_a_record_that_vanishes_is_an_error_naming_database_key_and_set(layouts,
         file.unlink()
     make(tmp_path / 'fewer', tmp_path / 'set')
     missing = rf"train dataset 'Tiny': {tmp_path}/set/rgb\.lmdb: key 'input/Pair002': no such key"
-    with pytest.raises(DataError, match=missing):
+    with pytest.raises(DataError, match=missing) as caught:
         list(DataLoader(data, num_workers=workers))
+    traceback.clear_frames(caught.tb)  # they hold the loader in a cycle, and its workers for 5 s each

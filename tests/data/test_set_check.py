@@ -175,5 +175,8 @@ def test_rendered_depth_is_not_suspected(layouts):
 def test_a_folder_of_nothing_is_an_error(tmp_path):
     with pytest.raises(ValueError, match=f'^{tmp_path}: it has none of the layouts'):
         check(tmp_path)
+    (tmp_path / 'Image001_2500_N.png').write_bytes(b'')
+    with pytest.raises(ValueError, match=f'^{tmp_path}: it holds no image of layout pairs'):
+        check(tmp_path, layout='pairs')
     with pytest.raises(ValueError, match='nowhere: no such folder'):
         check(tmp_path / 'nowhere')
