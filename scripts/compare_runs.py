@@ -20,11 +20,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('results', type=Path, nargs='+', metavar='RESULT', help='a folder that `basicsr test.py` wrote')
     parser.add_argument('--output', type=Path, default=Path('comparison.png'), help='default: %(default)s')
+    parser.add_argument(
+        '--no-published', action='store_true', help="leave the challenge's scores out, for data other than VIDIT"
+    )
     arguments = parser.parse_args()
     try:
         runs = read_runs(arguments.results)
-        print(comparison_markdown(runs))
-        write_chart(runs, arguments.output)
+        print(comparison_markdown(runs, with_published=not arguments.no_published))
+        write_chart(runs, arguments.output, with_published=not arguments.no_published)
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
     print(f'\n{arguments.output}')

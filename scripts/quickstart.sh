@@ -27,7 +27,8 @@ say 'Testing after training'
 quietly .venv/bin/basicsr test.py -opt options/quickstart_test.yml
 
 say 'Done'
-.venv/bin/python scripts/compare_runs.py results/quickstart_before results/quickstart_after --output results/quickstart.png
+.venv/bin/python scripts/compare_runs.py results/quickstart_before results/quickstart_after --no-published \
+  --output results/quickstart.png
 echo
 echo 'seen: scenes of the training set under pairs of lights it left out; unseen: scenes it never saw.'
 echo 'Pictures: results/quickstart_after/contact_sheet.png'

@@ -13,7 +13,7 @@ from s3net_plugin.report.compare import PUBLISHED_NOTE, Line, Run, datasets, lin
 from s3net_plugin.report.figures import legend_below, save_figure
 
 
-def write_chart(runs: Sequence[Run], path: Path) -> None:
+def write_chart(runs: Sequence[Run], path: Path, *, with_published: bool = True) -> None:
     """Draw the means: one chart a metric, a group of bars a data set, the published values as dashed lines.
 
     Raises:
@@ -27,12 +27,13 @@ def write_chart(runs: Sequence[Run], path: Path) -> None:
     charts = figure.subplots(1, len(settings), squeeze=False)[0]
     for axes, (metric, setting) in zip(charts, settings.items(), strict=True):
         _bars(axes, measured, metric)
-        for index, (name, value) in enumerate(published(setting)):
+        for index, (name, value) in enumerate(published(setting) if with_published else ()):
             axes.axhline(value, color=str(0.2 + 0.35 * index), linestyle='--', linewidth=1.2, label=name)
         axes.set_title(f'{metric} ({setting["better"]} is better)')
         axes.margins(y=0.1)
     legend_below(figure)
-    figure.suptitle(fill(PUBLISHED_NOTE, int(15 * figure.get_figwidth()), break_on_hyphens=False), fontsize=8)
+    if with_published:
+        figure.suptitle(fill(PUBLISHED_NOTE, int(15 * figure.get_figwidth()), break_on_hyphens=False), fontsize=8)
     save_figure(figure, path)
 
 

@@ -132,19 +132,19 @@ def differences(runs: Sequence[Run], dataset: str) -> list[str]:
     ]
 
 
-def comparison_markdown(runs: Sequence[Run]) -> str:
+def comparison_markdown(runs: Sequence[Run], *, with_published: bool = True) -> str:
     """Return one table a data set: means of the runs and the baselines, then the published rows, then the settings."""
     parts = []
     settings = metrics(runs)
     for dataset in datasets(runs):
         rows = [[line.label, *(_cell(line, metric) for metric in settings)] for line in lines(runs, dataset)]
-        for name in PUBLISHED:
+        for name in PUBLISHED if with_published else ():
             values = {metric: dict(published(setting)).get(name) for metric, setting in settings.items()}
             if any(value is not None for value in values.values()):
                 rows.append([name, *('' if value is None else f'{value:.4f}' for value in values.values())])
         head = [f'{dataset}, means', *(f'{name} {ARROWS[setting["better"]]}' for name, setting in settings.items())]
-        notes = [*differences(runs, dataset), PUBLISHED_NOTE]
-        parts += [markdown_table(head, rows), '\n'.join(f'- {note}' for note in notes)]
+        notes = [*differences(runs, dataset), *([PUBLISHED_NOTE] if with_published else [])]
+        parts += [markdown_table(head, rows), *(['\n'.join(f'- {note}' for note in notes)] if notes else [])]
     described = '\n'.join(f'- {name}: {setting["description"]}' for name, setting in settings.items())
     return '\n\n'.join([*parts, described])
 

@@ -39,6 +39,12 @@ def table_rows(text):
     return {name: cells for name, *cells in rows}
 
 
+def test_published_rows_can_be_left_out(write):
+    text = comparison_markdown(read_runs([write('a', summary('first', 20.0))]), with_published=False)
+    assert 'published' not in text
+    assert 'first' in text
+
+
 def test_runs_stand_beside_each_other_and_equal_baselines_stand_once(write):
     runs = read_runs([write('a', summary('first', 20.0)), write('b', summary('second', 21.5)) / 'summary.json'])
     rows = table_rows(comparison_markdown(runs))
