@@ -140,7 +140,10 @@ def in_dtype(loss: Criterion, dtype: torch.dtype) -> Criterion:
 
 
 def train_options(settings: Settings, batch: int) -> dict[str, Any]:
-    """Return the options of a training run of ``S3NetModel`` with everything that makes it fast."""
+    """Return the options of a training run of ``S3NetModel`` with all that makes it fast.
+
+    The network is not averaged, since the plain step does not, either.
+    """
     weights = LOSS_WEIGHTS
     train = {
         'ema_decay': 0,

@@ -55,15 +55,20 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
         _milliseconds(outcome.plain),
         _milliseconds(outcome.fast),
         f'{outcome.plain.seconds.median / outcome.fast.seconds.median:.2f} x',
-        f'{outcome.plain.peak_bytes / 2**20:.0f}',
-        f'{outcome.fast.peak_bytes / 2**20:.0f}',
+        _number(outcome.plain.peak_bytes / 2**20),
+        _number(outcome.fast.peak_bytes / 2**20),
         outcome.how,
     )
 
 
 def _milliseconds(measured: Measured) -> str:
-    median, lower, upper = (f'{1e3 * value:.3g}' for value in measured.seconds)
+    median, lower, upper = (_number(1e3 * value) for value in measured.seconds)
     return f'{median} ({lower} to {upper})'
+
+
+def _number(value: float) -> str:
+    """Three digits are worth reading."""
+    return f'{value:.0f}' if value >= 100 else f'{value:.3g}'
 
 
 def to_json(found: dict[str, Any], outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -51,9 +51,12 @@ class S3NetModel(SRModel):
 
     def __init__(self, opt: dict[str, Any]) -> None:
         super().__init__(opt)
-        metrics = opt.get('val', {}).get('metrics') or {}
+        metrics = self._metrics()
         for name, options in metrics.items():
             metrics[name] = prepare_metric(options, self.device)
+
+    def _metrics(self) -> dict[str, dict[str, Any]]:
+        return (self.opt.get('val') or {}).get('metrics') or {}
 
     def init_training_settings(self) -> None:
         self.net_g.train()
@@ -216,8 +219,8 @@ class S3NetModel(SRModel):
         if self.is_train:
             # The pipeline counts one further before it leaves its loop.
             current_iter = min(int(current_iter), int(self.opt['train']['total_iter']))
-        if self.opt['dist']:
-            self._share_buffers()
+            if self.opt['dist']:
+                self._share_buffers()
         dataset_name = dataloader.dataset.opt['name']
         means = validate(self, dataloader, current_iter, tb_logger, save_img)
         if means is None:
@@ -271,17 +274,17 @@ class S3NetModel(SRModel):
 
     def checkpoint_extras(self) -> dict[str, Any]:
         """What every checkpoint holds beside weights: the options that build its network, the best results so far."""
-        return {'network_g': plain(without_pretraining(self.opt['network_g'])), **self._best_results()}
-
-    def _best_results(self) -> dict[str, Any]:
-        return {'best_metric_results': plain(getattr(self, 'best_metric_results', {}))}
+        return {
+            'network_g': plain(without_pretraining(self.opt['network_g'])),
+            'best_metric_results': plain(getattr(self, 'best_metric_results', {})),
+        }
 
     def state_extras(self) -> dict[str, Any]:
         """What a training state holds beside BasicSR's own."""
         return {
             'rng': self._rng_states,
             'skipped': self._skipped.count,
-            **self._best_results(),
+            **self.checkpoint_extras(),
             **self.precision.state(),
             **progress.state(),
         }
@@ -298,5 +301,5 @@ class S3NetModel(SRModel):
             resume_state,
             Path(self.opt['path']['models'], 'net_g_best.pth'),
             self._validation_sets(),
-            self.opt.get('val', {}).get('metrics') or {},
+            self._metrics(),
         )

@@ -82,10 +82,10 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def until(condition, seconds=30):
+def until(condition, seconds=30, pause=0.005):
     """Wait for a condition to become true."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError('waited in vain')
-        time.sleep(0.005)
+        time.sleep(pause)

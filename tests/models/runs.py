@@ -14,7 +14,7 @@ def steps(folder, rank=0):
 
 def states(folder):
     """Return the iterations of which there is a training state."""
-    return sorted(int(path.stem) for path in folder.glob('experiments/*/training_states/*.state'))
+    return sorted(int(path.stem) for path in folder.glob('experiments/*/training_states/[0-9]*.state'))
 
 
 def result(folder):

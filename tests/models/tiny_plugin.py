@@ -39,7 +39,11 @@ def digest(state_dict):
 
 @MODEL_REGISTRY.register()
 class RecordingModel(S3NetModel):
-    """Writes down every step; environment variables make it slow or fill its disk."""
+    """Writes down every step; environment variables make it slow, fill its disk or choose the compiler's backend."""
+
+    def __init__(self, opt):
+        torch.compiler.set_default_backend(os.environ.get('BACKEND', 'inductor'))
+        super().__init__(opt)
 
     def optimize_parameters(self, current_iter):
         super().optimize_parameters(current_iter)
@@ -49,6 +53,11 @@ class RecordingModel(S3NetModel):
         time.sleep(float(os.environ.get('SECONDS', 0)))
         if current_iter == int(os.environ.get('DISK_FULL_AT', 0)):
             resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+
+    def save_training_state(self, epoch, current_iter):
+        if self.opt['rank'] == 0:
+            time.sleep(float(os.environ.get('SECONDS_TO_SAVE', 0)))
+        super().save_training_state(epoch, current_iter)
 
 
 @LOSS_REGISTRY.register()
