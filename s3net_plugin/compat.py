@@ -168,7 +168,8 @@ def run_to_total_iter() -> None:
             )
         stopping.spare_workers(train_loader)
         # The pipeline's loop includes the last epoch's number.
-        return train_loader, sampler, val_loaders, progress.attach(train_loader, sampler, opt), total_iters
+        last_epoch = progress.attach(train_loader, sampler, val_loaders, opt)
+        return train_loader, sampler, val_loaders, last_epoch, total_iters
 
     basicsr.train.create_train_val_dataloader = create_train_val_dataloader
 

@@ -37,6 +37,13 @@ class Statistics:
             torch._foreach_copy_(buffers, copies)
 
 
+def share_buffers(*networks: nn.Module | None) -> None:
+    """Give every process the buffers of the first, which are the ones that are saved."""
+    for network in networks:
+        for buffer in network.buffers() if network is not None else ():
+            torch.distributed.broadcast(buffer, 0)
+
+
 class Average:
     """The exponential moving average of a network's parameters.
 

@@ -1,7 +1,8 @@
-"""What has to be set right when a run goes on with options other than those it was saved with."""
+"""What a run that goes on has to know beside its training state, and what has to be set right in it."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,33 +11,72 @@ from typing import Any
 import torch
 from basicsr.utils import get_root_logger
 
-from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.utils.distributed import agreed
+from s3net_plugin.utils.files import written_aside
 
-Record = dict[str, dict[str, dict[str, Any]]]
+Results = dict[str, dict[str, dict[str, Any]]]
 
 
-def recall_best(
-    state: dict[str, Any], best_checkpoint: Path, datasets: Iterable[str], metrics: dict[str, dict[str, Any]]
-) -> Record:
-    """Return BasicSR's ``best_metric_results`` as the run that is resumed left them.
+class ValidationRecord:
+    """Which iteration every validation set has seen last, and the best results, in a small file.
 
-    They are in the training state and, after a validation that followed it, in the best checkpoint; the better of the
-    two counts. Data sets and metrics may have come and gone since: only the given ones are taken over, and a metric
-    that is new to a known data set starts without a result.
+    Validation follows saving, so a training state does not know the validation of its own iteration.
 
     Args:
-        state: the training state.
-        best_checkpoint: where ``net_g_best.pth`` is, if there is one.
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._iterations: dict[str, int] = {}
+
+    def write(self, dataset: str, iteration: int, best: Results) -> None:
+        """Note that ``dataset`` has been validated, after all that came of it has been saved."""
+        self._iterations[dataset] = iteration
+        with written_aside(self._path) as aside:
+            aside.write_text(json.dumps({'validated': self._iterations, 'best': best}, indent=2), encoding='utf-8')
+
+    def read(self) -> Results:
+        """Take up what the run before has noted and return its best results; a damaged file counts as none."""
+        self._iterations, best = agreed(self._load())
+        return best
+
+    def _load(self) -> tuple[dict[str, int], Results]:
+        if not self._path.is_file():
+            return {}, {}
+        try:
+            content = json.loads(self._path.read_text(encoding='utf-8'))
+            iterations = {name: int(iteration) for name, iteration in content['validated'].items()}
+            best = {
+                dataset: {
+                    metric: {'better': str(result['better']), 'val': float(result['val']), 'iter': int(result['iter'])}
+                    for metric, result in results.items()
+                }
+                for dataset, results in content['best'].items()
+            }
+        except (ValueError, KeyError, TypeError, AttributeError):
+            get_root_logger().warning(f'{self._path}: not a record of validations, ignored')
+            return {}, {}
+        return iterations, best
+
+    def lacks(self, dataset: str, iteration: int) -> bool:
+        """Whether ``dataset`` has not been validated at ``iteration`` or later."""
+        return self._iterations.get(dataset, -1) < iteration
+
+
+def best_of(records: Iterable[Results], datasets: Iterable[str], metrics: dict[str, dict[str, Any]]) -> Results:
+    """Merge several of BasicSR's ``best_metric_results`` (data set -> metric -> better, val, iter).
+
+    Data sets and metrics may have come and gone since they were written: only the given ones are taken over, and a
+    metric that is new to a known data set starts without a result.
+
+    Args:
+        records: the results to merge; the best of each metric counts.
         datasets: names of the validation sets.
         metrics: the metrics' options; ``better`` is ``higher`` unless given.
     """
-    records: list[Record] = [state.get('best_metric_results', {})]
-    if best_checkpoint.is_file():
-        try:
-            records.append(load_plain(best_checkpoint).get('best_metric_results', {}))
-        except ValueError as error:
-            get_root_logger().warning(f'the best results may be older: {error}')
-    merged: Record = {}
+    records = list(records)
+    merged: Results = {}
     for name in datasets:
         known = [record[name] for record in records if name in record]
         if known:

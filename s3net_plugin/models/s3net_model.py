@@ -17,18 +17,17 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from s3net_plugin.metrics import prepare_metric
-from s3net_plugin.models.averaging import Average, Statistics
+from s3net_plugin.models.averaging import Average, Statistics, share_buffers
 from s3net_plugin.models.objective import Objective
 from s3net_plugin.models.precision import Precision, Verdict, prepare_network
 from s3net_plugin.models.pruning import prune
-from s3net_plugin.models.resuming import match_layout, recall_best
-from s3net_plugin.models.saving import plain, without_pretraining
+from s3net_plugin.models.resuming import ValidationRecord, best_of, match_layout
+from s3net_plugin.models.saving import check_finite, plain, without_pretraining
 from s3net_plugin.models.skipping import SkippedSteps
 from s3net_plugin.models.train_options import OPTIONS, check_train_options
 from s3net_plugin.models.validation import validate
 from s3net_plugin.report import Report
 from s3net_plugin.utils import distributed, stopping
-from s3net_plugin.utils.errors import RunError
 from s3net_plugin.utils.progress import progress
 from s3net_plugin.utils.rng import rng_state, set_rng_state
 
@@ -73,7 +72,8 @@ class S3NetModel(SRModel):
         self._values: OrderedDict[str, Tensor] = OrderedDict()
         self._skipped = SkippedSteps(train_opt.get('max_nonfinite') or 10)
         self._stop = False
-        self._rng: dict[str, Any] | None = None
+        self._resumed: dict[str, Any] | None = None
+        self._record = ValidationRecord(Path(self.opt['path']['experiments_root'], 'validation.json'))
         self.setup_optimizers()
         self.setup_schedulers()
 
@@ -117,10 +117,6 @@ class S3NetModel(SRModel):
         self._average.update(decay)
 
     def feed_data(self, data: dict[str, Any]) -> None:
-        if self.is_train and self._rng is not None:
-            # Here, and not on loading, since building loaders and networks draws numbers too.
-            set_rng_state(self._rng)
-            self._rng = None
         self.lq = data['lq'].to(self.device, non_blocking=True)
         self.gt: Any = data['gt'].to(self.device, non_blocking=True) if 'gt' in data else None
         self.paths = data.get('lq_path', [])
@@ -187,7 +183,20 @@ class S3NetModel(SRModel):
     def update_learning_rate(self, current_iter: int, warmup_iter: int = -1) -> None:
         if self._stop:  # everything that belongs to the iteration before is done
             self._leave(current_iter - 1)
+        if self._resumed is not None:
+            self._catch_up(current_iter - 1, self._resumed.get('rng', []))
+            self._resumed = None
         super().update_learning_rate(current_iter, warmup_iter)
+
+    def _catch_up(self, last_iter: int, rng: list[dict[str, Any]]) -> None:
+        """Draw on from where the run before stopped, and validate what it may have been too late for."""
+        if len(rng) == self.opt['world_size']:
+            # Not any earlier, since building loaders and networks draws numbers too.
+            set_rng_state(rng[self.opt['rank']])
+        if self.opt.get('val') and last_iter % self.opt['val']['val_freq'] == 0:
+            for loader in progress.validation:
+                if self._record.lacks(loader.dataset.opt['name'], last_iter):
+                    self.validation(loader, last_iter, None, self.opt['val']['save_img'])
 
     def _leave(self, current_iter: int) -> NoReturn:
         """Save and exit, as all processes have agreed to."""
@@ -220,31 +229,31 @@ class S3NetModel(SRModel):
             # The pipeline counts one further before it leaves its loop.
             current_iter = min(int(current_iter), int(self.opt['train']['total_iter']))
             if self.opt['dist']:
-                self._share_buffers()
+                share_buffers(self.get_bare_model(self.net_g), getattr(self, 'net_g_ema', None))
         dataset_name = dataloader.dataset.opt['name']
         means = validate(self, dataloader, current_iter, tb_logger, save_img)
         if means is None:
             self._leave(int(current_iter))
-        if not means:
-            return
-        self.metric_results = means
-        self._initialize_best_metric_results(dataset_name)
-        for metric, value in means.items():
-            self._update_best_metric_result(dataset_name, metric, value, current_iter)
-        if self.opt['rank'] == 0:
-            self._log_validation_metric_values(current_iter, dataset_name, tb_logger)
-        first = self.best_metric_results[dataset_name][next(iter(means))]
-        if self.is_train and dataset_name == self._validation_sets()[0] and first['iter'] == current_iter:
+        if means:
+            self.metric_results = means
+            self._initialize_best_metric_results(dataset_name)
+            for metric, value in means.items():
+                self._update_best_metric_result(dataset_name, metric, value, current_iter)
+            if self.opt['rank'] == 0:
+                self._log_validation_metric_values(current_iter, dataset_name, tb_logger)
+        if self.is_train:
+            self._keep_results(dataset_name, int(current_iter))
+
+    def _keep_results(self, dataset_name: str, current_iter: int) -> None:
+        best = getattr(self, 'best_metric_results', {})
+        is_first = dataset_name == self._validation_sets()[0]
+        if is_first and dataset_name in best and next(iter(best[dataset_name].values()))['iter'] == current_iter:
             self._save_networks('best')
+        if self.opt['rank'] == 0:
+            self._record.write(dataset_name, current_iter, plain(best))
 
     def _validation_sets(self) -> list[str]:
         return [dataset['name'] for phase, dataset in self.opt['datasets'].items() if phase.startswith('val')]
-
-    def _share_buffers(self) -> None:
-        """Give every process the BatchNorm statistics of the first, which are the ones that are saved."""
-        for net in (self.net_g, getattr(self, 'net_g_ema', None)):
-            for buffer in self.get_bare_model(net).buffers() if net is not None else ():
-                torch.distributed.broadcast(buffer, 0)
 
     def save(self, epoch: int, current_iter: int) -> None:
         """Write the network, then the state (so that a state always has its network), then drop what is too old.
@@ -252,12 +261,7 @@ class S3NetModel(SRModel):
         Raises:
             RunError: the weights are not finite; nothing is written, and the states that are there stay the newest.
         """
-        norms = torch._foreach_norm(list(self.get_bare_model(self.net_g).parameters()))
-        if not torch.stack(norms).isfinite().all():
-            raise RunError(
-                'the weights of the network are not finite any more, and are not saved; go on with --auto_resume and '
-                'train:grad_clip, which leaves out steps whose gradient is not finite, or a lower learning rate'
-            )
+        check_finite(self.net_g)
         self._rng_states = distributed.gathered(rng_state())
         self._save_networks(current_iter)
         self.save_training_state(epoch, current_iter)
@@ -273,18 +277,15 @@ class S3NetModel(SRModel):
             self.save_network(self.net_g, 'net_g', label)
 
     def checkpoint_extras(self) -> dict[str, Any]:
-        """What every checkpoint holds beside weights: the options that build its network, the best results so far."""
-        return {
-            'network_g': plain(without_pretraining(self.opt['network_g'])),
-            'best_metric_results': plain(getattr(self, 'best_metric_results', {})),
-        }
+        """What every checkpoint holds beside weights: the options that build its network."""
+        return {'network_g': plain(without_pretraining(self.opt['network_g']))}
 
     def state_extras(self) -> dict[str, Any]:
         """What a training state holds beside BasicSR's own."""
         return {
             'rng': self._rng_states,
             'skipped': self._skipped.count,
-            **self.checkpoint_extras(),
+            'best_metric_results': plain(getattr(self, 'best_metric_results', {})),
             **self.precision.state(),
             **progress.state(),
         }
@@ -294,12 +295,6 @@ class S3NetModel(SRModel):
         match_layout(self.optimizer_g)
         self.precision.load_state(resume_state)
         self._skipped.count = resume_state.get('skipped', 0)
-        rng = resume_state.get('rng', [])
-        if len(rng) == self.opt['world_size']:
-            self._rng = rng[self.opt['rank']]
-        self.best_metric_results = recall_best(
-            resume_state,
-            Path(self.opt['path']['models'], 'net_g_best.pth'),
-            self._validation_sets(),
-            self._metrics(),
-        )
+        records = resume_state.get('best_metric_results', {}), self._record.read()
+        self.best_metric_results = best_of(records, self._validation_sets(), self._metrics())
+        self._resumed = resume_state

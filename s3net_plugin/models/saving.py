@@ -6,9 +6,25 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import torch
 from basicsr.utils.dist_util import master_only
+from torch import nn
 
 from s3net_plugin.utils.checkpoint import save_whole
+from s3net_plugin.utils.errors import RunError
+
+
+def check_finite(net: nn.Module) -> None:
+    """Make sure that a network is worth saving.
+
+    Raises:
+        RunError: its weights are not finite.
+    """
+    if not torch.stack(torch._foreach_norm(list(net.parameters()))).isfinite().all():
+        raise RunError(
+            'the weights of the network are not finite any more, and are not saved; go on with --auto_resume and '
+            'train:grad_clip, which leaves out steps whose gradient is not finite, or a lower learning rate'
+        )
 
 
 @master_only

@@ -13,18 +13,20 @@ from s3net_plugin.utils.distributed import agreed
 class Progress:
     """The position of the one training run of this process.
 
-    ``epoch`` is the one that the last batch came from, ``resumed`` the training state that the run goes on from.
+    ``epoch`` is the one that the last batch came from, ``resumed`` the training state that the run goes on from,
+    ``validation`` the loaders of the validation sets.
     """
 
     def __init__(self) -> None:
         self.resumed: dict[str, Any] = {}
+        self.validation: list[Any] = []
         self._sampler: Any = None
         self._batch = 0
         self.epoch = 0
         self._draws = 0  # of the epoch, over all processes
 
-    def attach(self, loader: Any, sampler: Any, opt: dict[str, Any]) -> int:
-        """Take up a run's loader and sampler, seed them, move them to where a resumed run stopped.
+    def attach(self, loader: Any, sampler: Any, validation: list[Any], opt: dict[str, Any]) -> int:
+        """Take up a run's loaders and sampler, seed them, move them to where a resumed run stopped.
 
         A resumed run keeps its seed, whatever the option file says by now. It may have another batch size or another
         number of processes than before: what is left of the epoch is shared anew.
@@ -37,7 +39,7 @@ class Progress:
         sampler.seed = agreed(state.get('manual_seed', opt['manual_seed']))
         # A generator of its own: what the loader draws leaves the state of the global one alone.
         loader.generator = torch.Generator().manual_seed(sampler.seed)
-        self._sampler = sampler
+        self._sampler, self.validation = sampler, validation
         self._batch = loader.batch_size * sampler.num_replicas
         # A set that has shrunk, or other processes, can make the epoch shorter than it was.
         self.epoch, self._draws = state.get('epoch', 0), min(state.get('draws', 0), sampler.total_size)

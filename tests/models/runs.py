@@ -1,5 +1,7 @@
 """What a training run leaves, in forms that can be compared bit by bit."""
 
+import json
+
 import torch
 
 from s3net_plugin.utils.checkpoint import load_plain
@@ -18,10 +20,11 @@ def states(folder):
 
 
 def result(folder):
-    """Return everything that the run saved last."""
-    experiment = next(folder.glob('experiments/tiny'))
-    latest = load_plain(experiment / 'models/net_g_latest.pth')
-    return latest, load_plain(experiment / f'training_states/{states(folder)[-1]}.state')
+    """Return everything that the run saved last: latest network, training state, best network and best results."""
+    experiment = folder / 'experiments/tiny'
+    latest, best = (load_plain(experiment / f'models/net_g_{name}.pth') for name in ('latest', 'best'))
+    state = load_plain(experiment / f'training_states/{states(folder)[-1]}.state')
+    return latest, state, best, json.loads((experiment / 'validation.json').read_text())
 
 
 def equal(a, b):

@@ -82,14 +82,17 @@ def test_a_run_asked_to_stop_saves_and_goes_on_without_repeating_a_step(
     assert_same(tmp_path, undisturbed)
 
 
-def test_validation_is_left_when_asked_to_stop(prepare, undisturbed, tmp_path):
+def test_validation_is_left_when_asked_to_stop_and_made_up_for_later(prepare, undisturbed, tmp_path):
     signalling = {'logger:save_checkpoint_freq': 100, 'val:metrics': {'x': {'type': 'calculate_sigterm', 'at': 2}}}
     command = Command(tmp_path, 'train', '-opt', prepare(tmp_path, signalling))
     assert command.wait() == EXIT_STOPPED, command.output
     assert states(tmp_path) == [4]
     assert 'Validation val' not in command.output
-    Command(tmp_path, 'train', '-opt', prepare(tmp_path), '--auto_resume').succeed()
+    output = Command(tmp_path, 'train', '-opt', prepare(tmp_path), '--auto_resume').succeed().output
+    assert output.index('Validation val') < output.index('iter:       5')
+    assert output.count('Validation val') == 6  # iterations 4 to 20, and the end
     assert steps(tmp_path) == steps(undisturbed)
+    assert_same(tmp_path, undisturbed)
 
 
 def test_without_a_seed_the_run_keeps_the_one_that_it_drew(prepare, tmp_path):

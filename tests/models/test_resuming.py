@@ -3,8 +3,7 @@ import math
 import pytest
 import torch
 
-from s3net_plugin.models.resuming import match_layout, recall_best
-from s3net_plugin.utils.checkpoint import save_whole
+from s3net_plugin.models.resuming import ValidationRecord, best_of, match_layout
 
 METRICS = {'psnr': {'type': 'x'}, 'lpips': {'type': 'y', 'better': 'lower'}}
 
@@ -12,43 +11,60 @@ METRICS = {'psnr': {'type': 'x'}, 'lpips': {'type': 'y', 'better': 'lower'}}
 def results(psnr, lpips, iteration, name='val'):
     entry = {'psnr': {'better': 'higher', 'val': psnr, 'iter': iteration}}
     entry['lpips'] = {'better': 'lower', 'val': lpips, 'iter': iteration}
-    return {'best_metric_results': {name: entry}}
+    return {name: entry}
 
 
-def recall(tmp_path, state, best=None, names=('val',), metrics=METRICS):
-    path = tmp_path / 'net_g_best.pth'
-    if best is not None:
-        save_whole(best, path)
-    return recall_best(state, path, names, metrics)
-
-
-def test_the_better_of_state_and_best_checkpoint_counts(tmp_path):
-    merged = recall(tmp_path, results(20.0, 0.3, 100), results(21.0, 0.4, 200))
+def test_the_better_of_two_records_counts():
+    merged = best_of([results(20.0, 0.3, 100), results(21.0, 0.4, 200)], ['val'], METRICS)
     assert (merged['val']['psnr']['val'], merged['val']['psnr']['iter']) == (21.0, 200)
     assert (merged['val']['lpips']['val'], merged['val']['lpips']['iter']) == (0.3, 100)
 
 
-def test_data_sets_and_metrics_may_come_and_go(tmp_path):
-    state = results(20.0, 0.3, 100, 'old')
-    assert recall(tmp_path, state) == {}
-    merged = recall(tmp_path, state, names=['old', 'new'], metrics={'psnr': METRICS['psnr'], 'ssim': {'type': 'z'}})
+def test_data_sets_and_metrics_may_come_and_go():
+    old = results(20.0, 0.3, 100, 'old')
+    assert best_of([old, {}], ['val'], METRICS) == {}
+    merged = best_of([old], ['old', 'new'], {'psnr': METRICS['psnr'], 'ssim': {'type': 'z'}})
     assert merged.keys() == {'old'}
     assert merged['old']['psnr']['val'] == 20.0
     assert merged['old']['ssim'] == {'better': 'higher', 'val': -math.inf, 'iter': -1}
 
 
-def test_a_metric_that_has_changed_its_direction_starts_anew(tmp_path):
-    merged = recall(tmp_path, results(20.0, 0.3, 100), metrics={'lpips': {'type': 'y'}})
+def test_a_metric_that_has_changed_its_direction_starts_anew():
+    merged = best_of([results(20.0, 0.3, 100)], ['val'], {'lpips': {'type': 'y'}})
     assert merged['val']['lpips'] == {'better': 'higher', 'val': -math.inf, 'iter': -1}
 
 
-def test_states_of_other_programs_know_no_results(tmp_path):
-    assert recall(tmp_path, {'iter': 3}, {'params': {}}) == {}
+def test_a_record_comes_back(tmp_path):
+    path = tmp_path / 'validation.json'
+    best = results(20.0, math.inf, 100)
+    record = ValidationRecord(path)
+    record.write('val', 100, best)
+    record.write('other', 50, best)
+    again = ValidationRecord(path)
+    assert again.lacks('val', 0)
+    assert again.read() == best
+    assert not again.lacks('val', 100)
+    assert not again.lacks('val', 99)
+    assert again.lacks('val', 101)
+    assert again.lacks('other', 51)
+    assert again.lacks('new', 1)
+    assert [entry.name for entry in tmp_path.iterdir()] == ['validation.json']
 
 
-def test_a_torn_best_checkpoint_does_not_stop_a_run(tmp_path):
-    (tmp_path / 'net_g_best.pth').write_bytes(b'torn')
-    assert recall(tmp_path, results(20.0, 0.3, 100))['val']['psnr']['val'] == 20.0
+@pytest.mark.parametrize(
+    'content',
+    [
+        *('', '{', '[]', '{}', '{"validated": 3}', '{"validated": {"val": "x"}, "best": {}}'),
+        *('{"validated": {}, "best": 1}', '{"validated": {"val": 1}, "best": {"val": {"psnr": {"better": "higher"}}}}'),
+    ],
+)
+def test_a_damaged_record_counts_as_none(tmp_path, content):
+    path = tmp_path / 'validation.json'
+    assert ValidationRecord(path).read() == {}
+    path.write_text(content)
+    record = ValidationRecord(path)
+    assert record.read() == {}
+    assert record.lacks('val', 1)
 
 
 @pytest.mark.parametrize('kind', [torch.optim.Adam, torch.optim.SGD])

@@ -23,7 +23,7 @@ def build(tiny_options, tmp_path):
     def model(changes=None, *, network=TINY, seed=0):
         opt = change(tiny_options, {'network_g': dict(network), **(changes or {})})
         opt |= {'is_train': True, 'dist': False, 'rank': 0, 'world_size': 1}
-        for name in ('models', 'training_states'):
+        for name in ('models', 'training_states', 'experiments_root'):
             opt['path'][name] = str(tmp_path / name)
             (tmp_path / name).mkdir(exist_ok=True)
         torch.manual_seed(seed)
@@ -218,7 +218,7 @@ def test_without_an_average_checkpoints_hold_one_network(build, tmp_path):
     model = build({'train:ema_decay': 0})
     step(model)
     model.save(0, 1)
-    assert load_plain(tmp_path / 'models/net_g_1.pth').keys() == {'params', 'network_g', 'best_metric_results'}
+    assert load_plain(tmp_path / 'models/net_g_1.pth').keys() == {'params', 'network_g'}
 
 
 # -- steps that fail -------------------------------------------------------------------------------------------------
@@ -309,6 +309,6 @@ def test_states_hold_tensors_and_plain_values_only(build, tmp_path):
     step(model)
     model.best_metric_results = {'val': {'psnr': {'better': 'higher', 'val': torch.tensor(1.0), 'iter': 1}}}
     model.save(0, 1)
-    for path in ('models/net_g_1.pth', 'training_states/1.state'):
-        content = torch.load(tmp_path / path, weights_only=True)
-        assert content['best_metric_results']['val']['psnr']['val'] == 1.0
+    assert torch.load(tmp_path / 'models/net_g_1.pth', weights_only=True)['network_g'] == TINY
+    state = torch.load(tmp_path / 'training_states/1.state', weights_only=True)
+    assert state['best_metric_results']['val']['psnr']['val'] == 1.0

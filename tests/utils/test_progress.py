@@ -41,7 +41,7 @@ class Job:
         for sampler, loader, progress in self.ranks:
             iteration = state['iter'] if state else 0
             progress.resumed = state or {}
-            last_epoch = progress.attach(loader, sampler, self.opt)
+            last_epoch = progress.attach(loader, sampler, [], self.opt)
             prefetcher = CPUPrefetcher(loader)
             for epoch in range(state['epoch'] if state else 0, last_epoch + 1):
                 sampler.set_epoch(epoch)
