@@ -35,6 +35,16 @@ def put(*keys, value):
     return change
 
 
+def without_losses(options):
+    for name in ('pixel_opt', 'wssim_opt'):
+        options['train'].pop(name)
+
+
+def with_metrics_but_no_set(options):
+    options['datasets'].pop('val')
+    options['val']['metrics']['x'] = {'type': 'nothing'}
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
@@ -56,6 +66,10 @@ def put(*keys, value):
         (put('train', 'scheduler', 'type', value='StepLR'), "train:scheduler:type: 'StepLR' is unknown; did you mean"),
         (put('num_gpu', value=64), 'num_gpu: 64 asked for, PyTorch sees'),
         (put('traim', value={}), "unknown option 'traim'; did you mean 'train'"),
+        (put('logger', 'print_freq', value=0), 'logger:print_freq: 0 is not a number of iterations, at least 1'),
+        (put('val', 'val_freq', value=0), 'val:val_freq: 0 is not a number of iterations, at least 1'),
+        (without_losses, 'train: no loss; give at least one option that ends in _opt'),
+        (with_metrics_but_no_set, 'val:metrics:x:type: no metric'),
         (put('train', 'optim_g', 'type', value='Adamm'), 'train:optim_g'),
         (put('train', 'optim_g', 'learning_rate', value=1), 'train:optim_g'),
     ],

@@ -22,9 +22,6 @@ class Objective:
         train_opt: the section ``train`` of the option file; each of its keys that ends in ``_opt`` is a loss.
         device: where the losses compute.
         autocast: the context in which a loss computes that says ``follows_autocast``; all others see float32 only.
-
-    Raises:
-        ValueError: there is no loss.
     """
 
     def __init__(
@@ -35,8 +32,6 @@ class Objective:
             for key, options in train_opt.items()
             if key.endswith('_opt') and options
         }
-        if not self._losses:
-            raise ValueError('train: no loss; give at least one option that ends in _opt, such as pixel_opt')
         self._autocast = autocast
 
     def __call__(self, output: Tensor, target: Tensor) -> OrderedDict[str, Tensor]:

@@ -29,7 +29,7 @@ def check_train_options(train: dict[str, Any], batch_size: int) -> None:
         batch_size: ``batch_size_per_gpu`` of the training set.
 
     Raises:
-        ValueError: an option has a wrong type or value; the message starts with its name.
+        ValueError: an option has a wrong type or value (the message starts with its name), or there is no loss.
     """
     for name, (kinds, words) in OPTIONS.items():
         value = train.get(name)
@@ -39,6 +39,8 @@ def check_train_options(train: dict[str, Any], batch_size: int) -> None:
             raise ValueError(f'{name}: {value!r} is not {words}')
         if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
             raise ValueError(f'{name}: {value} is not {words}')
+    if not any(str(name).endswith('_opt') and value for name, value in train.items()):
+        raise ValueError('no loss; give at least one option that ends in _opt, such as pixel_opt')
     amp = train.get('amp')
     if amp is not None and amp not in TYPES:
         raise ValueError(f'amp: {amp!r} is unknown{did_you_mean(amp, TYPES)}')

@@ -68,6 +68,7 @@ def _check(opt: dict[str, Any], is_train: bool) -> None:
         _require(opt, ['train', 'logger'], '')
         _require(_section(opt, 'datasets'), ['train'], 'datasets')
         _require(_section(opt, 'logger'), ['print_freq', 'save_checkpoint_freq', 'use_tb_logger'], 'logger')
+        _check_frequencies(opt['logger'], ('print_freq', 'save_checkpoint_freq'), 'logger')
         _check_wandb(opt['logger'])
         _check_train(_section(opt, 'train'), model, foreign)
         if hasattr(model, 'check_train_options'):
@@ -79,7 +80,15 @@ def _check(opt: dict[str, Any], is_train: bool) -> None:
         _require(_section(opt, 'val'), ['save_img', *(['val_freq'] if is_train else [])], 'val')
         if not is_train and opt['val']['save_img']:
             _require(opt['val'], ['suffix'], 'val')
-        _check_metrics(opt['val'].get('metrics') or {})
+        _check_frequencies(opt['val'], ('val_freq',), 'val')
+    _check_metrics((opt.get('val') or {}).get('metrics') or {})
+
+
+def _check_frequencies(section: dict[str, Any], names: Iterable[str], place: str) -> None:
+    for name in names:
+        value = section.get(name, 1)
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or value < 1:
+            raise OptionError(f'{place}:{name}: {value!r} is not a number of iterations, at least 1')
 
 
 def _check_wandb(logger: dict[str, Any]) -> None:

@@ -41,7 +41,7 @@ def tiny_options(rendered):
 
 
 def change(options, changes):
-    """Return a copy of options in which ``{'train:total_iter': 3}`` has been set; None removes an option."""
+    """Return a copy of options with changes such as ``{'train:total_iter': 3}``."""
     options = copy.deepcopy(options)
     for place, value in changes.items():
         *sections, name = place.split(':')

@@ -2,10 +2,18 @@ import pytest
 
 from s3net_plugin.models.train_options import OPTIONS, check_train_options
 
+LOSS = {'pixel_opt': {'type': 'L1Loss'}}
+
 
 def test_all_options_left_out_or_empty_are_fine():
-    check_train_options({}, 3)
-    check_train_options(dict.fromkeys(OPTIONS), 3)
+    check_train_options(LOSS, 3)
+    check_train_options({**LOSS, **dict.fromkeys(OPTIONS)}, 3)
+
+
+@pytest.mark.parametrize('train', [{}, {'pixel_opt': None, 'amp': 'bfloat16'}])
+def test_a_run_needs_a_loss(train):
+    with pytest.raises(ValueError, match='no loss; give at least one option that ends in _opt, such as pixel_opt'):
+        check_train_options(train, 3)
 
 
 GOOD = {'amp': 'float16', 'channels_last': True, 'compile': False, 'cudnn_benchmark': True, 'sync_bn': False}
@@ -14,7 +22,7 @@ GOOD |= {'accumulate': 2, 'grad_clip': 0.5, 'keep_last': 1, 'max_nonfinite': 3}
 
 def test_every_option_can_be_given():
     assert GOOD.keys() == OPTIONS.keys()
-    check_train_options(GOOD, 4)
+    check_train_options({**LOSS, **GOOD}, 4)
 
 
 @pytest.mark.parametrize(
@@ -33,5 +41,5 @@ def test_every_option_can_be_given():
 )
 def test_a_wrong_value_is_named(option, value, message):
     with pytest.raises(ValueError) as error:
-        check_train_options({**GOOD, option: value}, 4)
+        check_train_options({**LOSS, **GOOD, option: value}, 4)
     assert message in str(error.value)
