@@ -165,7 +165,7 @@ def train_options(settings: Settings, batch: int) -> dict[str, Any]:
         'world_size': 1,
         'datasets': {'train': {'batch_size_per_gpu': batch}},
         'network_g': {'type': 'S3Net', 'encoder': settings.encoder},
-        'path': {},
+        'path': {'experiments_root': '.'},  # nothing is written there: no validation, no saving
         'train': train,
     }
 
