@@ -50,6 +50,9 @@ class S3NetModel(SRModel):
 
     def __init__(self, opt: dict[str, Any]) -> None:
         super().__init__(opt)
+        if opt['dist']:
+            # The first process has moved an old experiment away by now; no other may write its images before that.
+            torch.distributed.barrier()
         metrics = self._metrics()
         for name, options in metrics.items():
             metrics[name] = prepare_metric(options, self.device)

@@ -26,7 +26,21 @@ def _main(argv, folder, environment, log):
     from s3net_plugin.cli import main
 
     torch.set_num_threads(1)
+    if environment.get('RANK') == '0' and 'SECONDS_TO_START' in environment:
+        _slow_down_directories(float(environment['SECONDS_TO_START']))
     sys.exit(main(argv))
+
+
+def _slow_down_directories(seconds):
+    import basicsr.test
+
+    stock = basicsr.test.make_exp_dirs
+
+    def make_exp_dirs(opt):
+        time.sleep(seconds)
+        stock(opt)
+
+    basicsr.test.make_exp_dirs = make_exp_dirs
 
 
 class Command:

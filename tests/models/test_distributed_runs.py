@@ -78,6 +78,17 @@ def test_batch_norm_in_training_sees_its_own_process_only(prepare, pair, tmp_pat
     assert furthest(weights(pair), weights(tmp_path)) > 1e-4
 
 
+def test_no_process_writes_before_the_first_has_moved_old_results_away(prepare, pair, tiny_options, tmp_path):
+    data = {**tiny_options['datasets']['val'], 'num_samples': 2}
+    trained = {'pretrain_network_g': str(pair / 'experiments/tiny/models/net_g_latest.pth')}
+    val = {**tiny_options['val'], 'save_img': True, 'suffix': None}
+    path = prepare(tmp_path, {'datasets': {'test': data}, 'path': trained, 'val': val})
+    for command in launch(tmp_path, 2, 'test', '-opt', path, SECONDS_TO_START=0.5):
+        command.succeed()
+    assert len(list(tmp_path.glob('results/tiny/visualization/val/*_panel.png'))) == 2
+    assert len(list(tmp_path.glob('results/*'))) == 1
+
+
 @pytest.mark.parametrize('images', [1, 2, 5])
 def test_scores_do_not_depend_on_the_number_of_processes(prepare, pair, tiny_options, tmp_path, images):
     rows = {}

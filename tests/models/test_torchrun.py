@@ -1,4 +1,4 @@
-"""The launchers themselves: `torchrun -m s3net_plugin.train`, on one node and on two."""
+"""The launcher itself: ``torchrun -m s3net_plugin.train``, on one node and on two, with a real S3Net."""
 
 import os
 import signal
@@ -12,7 +12,14 @@ from tests.models.commands import free_port, launch, until
 from tests.models.runs import equal, result, states, steps
 
 ROOT = Path(__file__).parents[2]
-CHANGES = {'train:total_iter': 6, 'datasets:train:batch_size_per_gpu': 5}
+CHANGES = {
+    'network_g': {'type': 'S3Net', 'encoder': 'resnet10t', 'residual': True},
+    'datasets:train:gt_size': 32,
+    'datasets:train:batch_size_per_gpu': 2,
+    'train:optim_g': {'type': 'Adam', 'lr': 0.0003},
+    'train:total_iter': 5,
+    'val:val_freq': 5,
+}
 
 
 class Torchrun:
