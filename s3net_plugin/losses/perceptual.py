@@ -59,6 +59,9 @@ class S3NetPerceptualLoss(nn.Module):
         ValueError: an option is of the wrong kind, a layer is unknown, or the weight file does not fit.
     """
 
+    # Read by S3NetModel: VGG19 may run in the training's mixed precision, the means are float32 all the same.
+    follows_autocast = True
+
     def __init__(
         self,
         *,
