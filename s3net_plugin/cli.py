@@ -27,7 +27,7 @@ def load_plugins() -> None:
 
 def _parser(job: str) -> argparse.ArgumentParser:
     """BasicSR's flags, so that a wrong one is met before anything else happens."""
-    parser = argparse.ArgumentParser(prog=f'basicsr {job}', allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=f'basicsr {job}.py', allow_abbrev=False)
     parser.add_argument('-opt', required=True, help='option file (YAML)')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='job launcher')
     parser.add_argument('--auto_resume', action='store_true', help='go on from the newest whole checkpoint')
@@ -69,9 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     job = argv[0].removesuffix('.py') if argv else ''
     if job not in ('train', 'test'):
-        asked = job in ('-h', '--help')
-        print(USAGE, file=sys.stdout if asked else sys.stderr)
-        return 0 if asked else 2
+        if job in ('-h', '--help'):
+            print(USAGE)
+            return 0
+        print(f'{USAGE}\nbasicsr: error: {f"no command {argv[0]!r}" if argv else "no command given"}', file=sys.stderr)
+        return 2
     from s3net_plugin.utils.errors import DataError, OptionError, RunError
 
     try:

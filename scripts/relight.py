@@ -111,6 +111,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(f'error: {error}')
     if failed:
         sys.exit(f'{failed} could not be relit')
+    print(args.output)
 
 
 if __name__ == '__main__':

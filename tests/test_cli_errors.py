@@ -54,6 +54,7 @@ def with_metrics_but_no_set(options):
         (put('train', 'pixel_opt', 'type', value='S3NetCharbonier'), 'train:pixel_opt:type: no loss named'),
         (put('val', 'metrics', 'psnr', 'type', value='calculate_pnsr'), 'val:metrics:psnr:type: no metric named'),
         (put('datasets', 'train', 'gt_sise', value=4), 'datasets:train'),
+        (put('datasets', 'train', 'gt_size', value=4096), 'too small for `gt_size: 4096`'),
         (put('train', 'totl_iter', value=4), "train: unknown option 'totl_iter'; did you mean 'total_iter'"),
         (put('train', 'optim_g', 'lr', value='1e-3'), "train:optim_g:lr is the text '1e-3', not a number"),
         (put('train', 'pixel_opt', 'epss', value=1), "train:pixel_opt: unknown option 'epss'; did you mean 'eps'"),
@@ -98,10 +99,14 @@ def test_the_full_recipe_says_where_vidit_comes_from(tmp_path, monkeypatch, caps
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize('argv', [[], ['trian.py'], ['-opt', 'a.yml']])
-def test_an_unknown_job_gets_the_usage(argv, capsys):
+@pytest.mark.parametrize(
+    ('argv', 'what'), [([], 'no command'), (['trian.py'], "'trian.py'"), (['-opt', 'a.yml'], "'-opt'")]
+)
+def test_an_unknown_job_is_named_and_gets_the_usage(argv, what, capsys):
     assert main(argv) == 2
-    assert 'usage: basicsr train.py|test.py' in capsys.readouterr().err
+    usage, error = capsys.readouterr().err.splitlines()
+    assert usage.startswith('usage: basicsr train.py|test.py')
+    assert what in error
 
 
 def test_a_forced_option_is_checked_like_one_in_the_file(refuse):

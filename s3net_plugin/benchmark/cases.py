@@ -82,7 +82,7 @@ def _step(settings: Settings, name: str, batch: int, side: int) -> Case:
 
         return step
 
-    how = f'S3NetModel, fused Adam, {_how(settings, settings.channels_last)}'
+    how = f'S3NetModel, fused Adam, {_how(settings, settings.channels_last)}' + ', padded' * settings.pad_channels
     return Case((batch, 8, side, side), plain, {name: Fast(how, fast)})
 
 
@@ -149,6 +149,7 @@ def train_options(settings: Settings, batch: int) -> dict[str, Any]:
         'ema_decay': 0,
         'amp': None if settings.dtype == torch.float32 else DTYPE_NAMES[settings.dtype],
         'channels_last': settings.channels_last,
+        'pad_channels': settings.pad_channels,
         'compile': settings.compile,
         'optim_g': {'type': 'Adam', 'lr': LEARNING_RATE, 'fused': True},
         'scheduler': {'type': 'MultiStepLR', 'milestones': [10**9]},

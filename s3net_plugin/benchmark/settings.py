@@ -17,6 +17,7 @@ class Settings(NamedTuple):
         encoder: of the network, plain and fast.
         dtype: what the fast network computes in, and VGG19 with it; the plain ones are float32.
         channels_last: whether the fast network is trained in NHWC; for inference it always runs so.
+        pad_channels: whether the fast network is trained with widths that suit tensor cores; for inference it has them.
         compile: whether whatever is fast is compiled.
         inference_side: height and width of the images for inference.
         train_shapes: (batch, side) by the name of each training step.
@@ -28,6 +29,7 @@ class Settings(NamedTuple):
     encoder: str
     dtype: torch.dtype
     channels_last: bool
+    pad_channels: bool
     compile: bool
     inference_side: int
     train_shapes: dict[str, tuple[int, int]]
@@ -57,6 +59,7 @@ def choose_settings(
         encoder='res2net101d',
         dtype=dtype or (torch.bfloat16 if cuda else torch.float32),
         channels_last=cuda,
+        pad_channels=cuda,
         compile=cuda if compile is None else compile,
         inference_side=1024 if cuda else 256,
         train_shapes={'train_step': (3, 1024), 'train_step_512': (4, 512)} if cuda else {'train_step': (2, 128)},

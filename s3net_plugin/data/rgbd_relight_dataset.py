@@ -77,8 +77,12 @@ class RGBDRelightPairedDataset(Dataset):
 
     @classmethod
     def check_options(cls, opt: Mapping[str, Any]) -> None:
-        """Raise the ``ValueError`` that the constructor would raise, if any; nothing is decoded."""
-        cls(opt)
+        """Raise the ``ValueError`` that the constructor would raise, if any, or the first sample for its size."""
+        dataset = cls(opt)
+        if dataset._options.gt_size and dataset._options.resize is None:
+            name = dataset._index.files(0, fixed_chances(0)).input
+            height, width = dataset._reader.image(name).shape[:2]
+            dataset._window(name, height, width, fixed_chances(0))
 
     def __len__(self) -> int:
         return len(self._index) if self._chosen is None else len(self._chosen)

@@ -19,7 +19,8 @@ class Objective:
     """Any number of losses, by their names in the log.
 
     Args:
-        train_opt: the section ``train`` of the option file; each of its keys that ends in ``_opt`` is a loss.
+        train_opt: the section ``train`` of the option file; each of its keys that ends in ``_opt`` is a loss, and all
+            are compiled if it says ``compile``.
         device: where the losses compute.
         autocast: the context in which a loss computes that says ``follows_autocast``; all others see float32 only.
     """
@@ -32,6 +33,9 @@ class Objective:
             for key, options in train_opt.items()
             if key.endswith('_opt') and options
         }
+        if train_opt.get('compile'):
+            for loss in self._losses.values():
+                loss.compile(dynamic=False)
         self._autocast = autocast
 
     def __call__(self, output: Tensor, target: Tensor) -> OrderedDict[str, Tensor]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from s3net_plugin.utils.errors import RunError
+from s3net_plugin.archs import S3Net
+from s3net_plugin.archs.padding import pad_channels
+from s3net_plugin.utils.errors import OptionError, RunError
 
+TENSOR_CORE_MULTIPLE = 8
 TYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 
@@ -77,18 +80,26 @@ class Verdict:
         return bool(failed), bool(stop)
 
 
+def lay_out(net: nn.Module, train_opt: dict[str, Any]) -> nn.Module:
+    """Lay out a network's tensors in memory as the options of ``train`` say."""
+    if train_opt.get('pad_channels'):
+        pad_channels(cast(S3Net, net), TENSOR_CORE_MULTIPLE)
+    if train_opt.get('channels_last'):
+        net = net.to(memory_format=torch.channels_last)
+    return net
+
+
 def prepare_network(net: nn.Module, train_opt: dict[str, Any], distributed: bool, device: torch.device) -> nn.Module:
     """Apply the speed options of ``train`` to a network that is about to be trained.
 
     Raises:
-        ValueError: ``sync_bn`` without GPUs or without a launcher.
+        OptionError: ``sync_bn`` without GPUs or without a launcher.
     """
     if train_opt.get('sync_bn'):
         if not distributed or device.type != 'cuda':
-            raise ValueError('train:sync_bn needs GPUs and a launcher: SyncBatchNorm does not work on the CPU')
+            raise OptionError('train:sync_bn needs GPUs and a launcher: SyncBatchNorm does not work on the CPU')
         net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
-    if train_opt.get('channels_last'):
-        net = net.to(memory_format=torch.channels_last)
+    net = lay_out(net, train_opt)
     if train_opt.get('compile'):
         # In place, so that names in checkpoints stay what they are. Static shapes: crops have one size, and dynamic
         # ones are slower.

@@ -12,6 +12,7 @@ import torch
 from basicsr.utils import get_root_logger
 
 from s3net_plugin.utils.distributed import agreed
+from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.files import written_aside
 
 Results = dict[str, dict[str, dict[str, Any]]]
@@ -92,6 +93,20 @@ def _best(results: list[dict[str, Any]], better: str) -> dict[str, Any]:
     comparable = [result for result in results if result['better'] == better]
     nothing = {'better': better, 'val': -sign * math.inf, 'iter': -1}
     return max(comparable, key=lambda result: sign * result['val'], default=nothing)
+
+
+def check_padding(state: dict[str, Any], train_opt: dict[str, Any]) -> None:
+    """Make sure that the optimizer's state is as wide as the network will be.
+
+    Raises:
+        OptionError: ``train:pad_channels`` is not what it was.
+    """
+    was, wanted = bool(state.get('pad_channels')), bool(train_opt.get('pad_channels'))
+    if was != wanted:
+        raise OptionError(
+            f'train:pad_channels: the run that goes on had {str(was).lower()}, which its optimizer is made for; set it '
+            'back, or start anew from its weights with path:pretrain_network_g'
+        )
 
 
 @torch.no_grad()

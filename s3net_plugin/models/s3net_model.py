@@ -19,9 +19,9 @@ from torch.nn.parallel import DistributedDataParallel
 from s3net_plugin.metrics import prepare_metric
 from s3net_plugin.models.averaging import Average, Statistics, share_buffers
 from s3net_plugin.models.objective import Objective
-from s3net_plugin.models.precision import Precision, Verdict, prepare_network
+from s3net_plugin.models.precision import Precision, Verdict, lay_out, prepare_network
 from s3net_plugin.models.pruning import prune
-from s3net_plugin.models.resuming import ValidationRecord, best_of, match_layout
+from s3net_plugin.models.resuming import ValidationRecord, best_of, check_padding, match_layout
 from s3net_plugin.models.saving import check_finite, plain, without_pretraining
 from s3net_plugin.models.skipping import SkippedSteps
 from s3net_plugin.models.train_options import OPTIONS, check_train_options
@@ -63,11 +63,11 @@ class S3NetModel(SRModel):
     def init_training_settings(self) -> None:
         self.net_g.train()
         train_opt = self.opt['train']
-        check_train_options(train_opt, self.opt['datasets']['train']['batch_size_per_gpu'])
+        check_train_options(self.opt)
         if train_opt.get('cudnn_benchmark') is not None:
             torch.backends.cudnn.benchmark = train_opt['cudnn_benchmark']
         self.precision = Precision(train_opt.get('amp'), self.device)
-        self.ema_decay = train_opt.get('ema_decay', 0)
+        self.ema_decay = train_opt.get('ema_decay') or 0
         if self.ema_decay > 0:
             self._build_ema()
         self._statistics = Statistics(self.get_bare_model(self.net_g), getattr(self, 'net_g_ema', None))
@@ -83,9 +83,8 @@ class S3NetModel(SRModel):
     def _build_ema(self) -> None:
         get_root_logger().info(f'Use Exponential Moving Average with decay: {self.ema_decay}')
         net = self.get_bare_model(self.net_g)
-        self.net_g_ema = build_network(without_pretraining(self.opt['network_g'])).to(self.device)
-        if self.opt['train'].get('channels_last'):
-            self.net_g_ema = self.net_g_ema.to(memory_format=torch.channels_last)
+        averaged = build_network(without_pretraining(self.opt['network_g'])).to(self.device)
+        self.net_g_ema = lay_out(averaged, self.opt['train'])
         path = self.opt['path'].get('pretrain_network_g')
         if path:
             self.load_network(self.net_g_ema, path, self.opt['path'].get('strict_load_g', True), 'params_ema')
@@ -288,12 +287,14 @@ class S3NetModel(SRModel):
         return {
             'rng': self._rng_states,
             'skipped': self._skipped.count,
+            'pad_channels': bool(self.opt['train'].get('pad_channels')),
             'best_metric_results': plain(getattr(self, 'best_metric_results', {})),
             **self.precision.state(),
             **progress.state(),
         }
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
+        check_padding(resume_state, self.opt['train'])
         super().resume_training(resume_state)
         match_layout(self.optimizer_g)
         self.precision.load_state(resume_state)

@@ -11,6 +11,7 @@ from s3net_plugin.utils.names import did_you_mean
 OPTIONS: dict[str, tuple[tuple[type, ...], str]] = {
     'amp': ((str,), 'bfloat16, float16 or ~'),
     'channels_last': ((bool,), 'true or false'),
+    'pad_channels': ((bool,), 'true or false'),
     'compile': ((bool,), 'true or false'),
     'cudnn_benchmark': ((bool,), 'true or false'),
     'sync_bn': ((bool,), 'true or false'),
@@ -21,16 +22,16 @@ OPTIONS: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 
-def check_train_options(train: dict[str, Any], batch_size: int) -> None:
-    """Check the options of ``train`` that are S3NetModel's; ``~`` counts as left out.
+def check_train_options(opt: dict[str, Any]) -> None:
+    """Check the options of ``train`` that S3NetModel reads; ``~`` counts as left out.
 
     Args:
-        train: the section of the option file.
-        batch_size: ``batch_size_per_gpu`` of the training set.
+        opt: the option file.
 
     Raises:
         ValueError: an option has a wrong type or value (the message starts with its name), or there is no loss.
     """
+    train = opt['train']
     for name, (kinds, words) in OPTIONS.items():
         value = train.get(name)
         if value is None:
@@ -44,6 +45,12 @@ def check_train_options(train: dict[str, Any], batch_size: int) -> None:
     amp = train.get('amp')
     if amp is not None and amp not in TYPES:
         raise ValueError(f'amp: {amp!r} is unknown{did_you_mean(amp, TYPES)}')
-    accumulate = train.get('accumulate') or 1
+    decay = train.get('ema_decay') or 0
+    if not isinstance(decay, (int, float)) or not 0 <= decay < 1:
+        raise ValueError(f'ema_decay: {decay!r} is not a number from 0 (no average) to below 1, such as 0.999')
+    arch = (opt.get('network_g') or {}).get('type')
+    if train.get('pad_channels') and arch != 'S3Net':
+        raise ValueError(f'pad_channels: works with the arch S3Net only, not with {arch}')
+    accumulate, batch_size = train.get('accumulate') or 1, opt['datasets']['train']['batch_size_per_gpu']
     if batch_size % accumulate:
         raise ValueError(f'accumulate: a batch of {batch_size} does not divide into {accumulate} equal slices')

@@ -12,7 +12,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     The nearest known names if any is near, otherwise all of them if they are few, otherwise nothing.
     """
     names = sorted(str(item) for item in known)
-    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.65)
     if near:
         return '; did you mean ' + ' or '.join(repr(item) for item in near) + '?'
     if names and len(names) <= 12:

@@ -73,7 +73,7 @@ def _check(opt: dict[str, Any], is_train: bool) -> None:
         _check_train(_section(opt, 'train'), model, foreign)
         if hasattr(model, 'check_train_options'):
             with _named('train'):
-                model.check_train_options(opt['train'], opt['datasets']['train']['batch_size_per_gpu'])
+                model.check_train_options(opt)
     validates = not is_train or any(str(phase).startswith('val') for phase in opt['datasets'])
     if validates:
         _require(opt, ['val'], '')

@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import pytest
 import torch
 
@@ -22,3 +24,29 @@ def test_vgg_computes_in_mixed_precision_and_what_is_summed_is_float32():
     assert mixed['l_wssim'] == plain['l_wssim']
     assert mixed['l_percep'] != plain['l_percep']
     assert mixed['l_percep'] == pytest.approx(plain['l_percep'].item(), rel=0.02)
+
+
+def test_compiled_losses_have_the_same_values_and_gradients():
+    kinds = ('Charbonnier', 'WaveletSSIM', 'Perceptual')
+    options = {f'{kind.lower()}_opt': {'type': f'S3Net{kind}Loss'} for kind in kinds}
+    options['perceptual_opt']['weights'] = 'random'
+    generator = torch.Generator().manual_seed(0)
+    output, target = torch.rand(2, 2, 3, 32, 32, generator=generator)
+    output.requires_grad_()
+
+    def compute(compile):
+        values = Objective({**options, 'compile': compile}, torch.device('cpu'), nullcontext)(output, target)
+        return values, torch.autograd.grad(sum(values.values()), output)[0]
+
+    torch._dynamo.utils.counters.clear()
+    torch.compiler.set_default_backend('aot_eager')  # without the code generation, which takes a minute
+    try:
+        (values, gradient), (expected, expected_gradient) = compute(True), compute(False)
+        assert torch._dynamo.utils.counters['frames']['ok'] >= len(kinds)
+        assert not torch._dynamo.utils.counters['graph_break']
+    finally:
+        torch.compiler.set_default_backend('inductor')
+        torch.compiler.reset()
+    assert values.keys() == expected.keys() and len(values) == len(kinds)
+    torch.testing.assert_close(values, expected)
+    torch.testing.assert_close(gradient, expected_gradient)

@@ -8,7 +8,7 @@ from torch import nn
 
 from s3net_plugin.models import S3NetModel
 from s3net_plugin.utils.checkpoint import load_plain
-from s3net_plugin.utils.errors import RunError
+from s3net_plugin.utils.errors import OptionError, RunError
 from tests.models.conftest import change
 
 TINY = {'type': 'TinyNet'}
@@ -147,6 +147,28 @@ def test_compiled_checkpoints_load_without_compile_and_the_other_way_round(build
     finally:
         torch.compiler.set_default_backend('inductor')
         torch.compiler.reset()
+
+
+def test_padded_channels_train_the_same_and_are_in_no_checkpoint(build, tmp_path):
+    options = {'train:pad_channels': True, **SLOW}
+    plain, padded = build(SLOW, network=S3NET), build(options, network=S3NET)
+    count = [sum(parameter.numel() for parameter in model.net_g.parameters()) for model in (plain, padded)]
+    assert count[1] > count[0]
+    assert torch.allclose(curve(plain, 4), curve(padded, 4), rtol=1e-4)
+    padded.save(0, 4)
+    content = load_plain(tmp_path / 'models/net_g_4.pth')
+    for name, tensor in plain.net_g.state_dict().items():
+        assert content['params'][name].shape == content['params_ema'][name].shape == tensor.shape
+    state = load_plain(tmp_path / 'training_states/4.state')
+    weights = {'path:pretrain_network_g': str(tmp_path / 'models/net_g_4.pth')}
+    resumed = build({**options, **weights}, network=S3NET, seed=1)
+    resumed.resume_training(state)
+    for model in (padded, resumed):
+        torch.manual_seed(0)
+        step(model, 5)
+    assert same(tensors(padded.net_g), tensors(resumed.net_g))
+    with pytest.raises(OptionError, match='train:pad_channels: the run that goes on had true'):
+        build({**SLOW, **weights}, network=S3NET).resume_training(state)
 
 
 def test_the_norm_of_the_gradient_is_clipped(build):

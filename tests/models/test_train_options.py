@@ -5,24 +5,30 @@ from s3net_plugin.models.train_options import OPTIONS, check_train_options
 LOSS = {'pixel_opt': {'type': 'L1Loss'}}
 
 
+def check(train, arch='S3Net'):
+    check_train_options(
+        {'train': train, 'datasets': {'train': {'batch_size_per_gpu': 4}}, 'network_g': {'type': arch}}
+    )
+
+
 def test_all_options_left_out_or_empty_are_fine():
-    check_train_options(LOSS, 3)
-    check_train_options({**LOSS, **dict.fromkeys(OPTIONS)}, 3)
+    check(LOSS)
+    check({**LOSS, 'ema_decay': None, **dict.fromkeys(OPTIONS)})
 
 
 @pytest.mark.parametrize('train', [{}, {'pixel_opt': None, 'amp': 'bfloat16'}])
 def test_a_run_needs_a_loss(train):
     with pytest.raises(ValueError, match='no loss; give at least one option that ends in _opt, such as pixel_opt'):
-        check_train_options(train, 3)
+        check(train)
 
 
 GOOD = {'amp': 'float16', 'channels_last': True, 'compile': False, 'cudnn_benchmark': True, 'sync_bn': False}
-GOOD |= {'accumulate': 2, 'grad_clip': 0.5, 'keep_last': 1, 'max_nonfinite': 3}
+GOOD |= {'accumulate': 2, 'grad_clip': 0.5, 'keep_last': 1, 'max_nonfinite': 3, 'pad_channels': True}
 
 
 def test_every_option_can_be_given():
     assert GOOD.keys() == OPTIONS.keys()
-    check_train_options({**LOSS, **GOOD}, 4)
+    check({**LOSS, **GOOD})
 
 
 @pytest.mark.parametrize(
@@ -31,6 +37,8 @@ def test_every_option_can_be_given():
         ('amp', 'bf16', "amp: 'bf16' is unknown; did you mean 'bfloat16'"),
         ('amp', True, 'amp: True is not bfloat16, float16 or ~'),
         ('compile', 1, 'compile: 1 is not true or false'),
+        ('ema_decay', 2, 'ema_decay: 2 is not a number from 0 (no average) to below 1'),
+        ('ema_decay', '0.999', "ema_decay: '0.999' is not a number"),
         ('accumulate', 0, 'accumulate: 0 is not a number of slices, at least 1'),
         ('accumulate', 3, 'accumulate: a batch of 4 does not divide into 3 equal slices'),
         ('accumulate', True, 'accumulate: True is not a number of slices'),
@@ -41,5 +49,11 @@ def test_every_option_can_be_given():
 )
 def test_a_wrong_value_is_named(option, value, message):
     with pytest.raises(ValueError) as error:
-        check_train_options({**LOSS, **GOOD, option: value}, 4)
+        check({**LOSS, **GOOD, option: value})
     assert message in str(error.value)
+
+
+def test_channels_of_other_archs_cannot_be_padded():
+    check(LOSS, 'RRDBNet')
+    with pytest.raises(ValueError, match='pad_channels: works with the arch S3Net only, not with RRDBNet'):
+        check({**LOSS, 'pad_channels': True}, 'RRDBNet')

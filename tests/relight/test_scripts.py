@@ -39,8 +39,9 @@ def relight(relight_script, folders, checkpoints):
 ONE = {'input': 'photos/a.jpg', 'guide': 'guides/a.webp', 'input_depth': 'depth/a.png', 'guide_depth': 'guide_depth'}
 
 
-def test_one_photo_keeps_its_size(relight, folders):
+def test_one_photo_keeps_its_size(relight, folders, capsys):
     relight(**ONE, output='out.png')
+    assert capsys.readouterr().out.splitlines() == [str(folders / 'out.png')]
     assert Image.open(folders / 'out.png').size == (256, 256)
 
 

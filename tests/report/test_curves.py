@@ -39,6 +39,17 @@ def test_values_that_are_not_finite_break_the_line_and_are_marked(draw):
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ['a', 'not finite']
 
 
+def test_a_long_curve_is_drawn_with_its_running_mean(draw):
+    values = [i + (-1) ** i for i in range(100)]
+    values[50] = math.nan
+    faint, mean = draw({'a': {'l_pix': dict(enumerate(values))}}).axes[0].lines[:2]
+    assert list(faint.get_ydata()) == pytest.approx(values, nan_ok=True)
+    assert faint.get_alpha() < 1
+    inner = np.r_[10:40, 60:90]
+    assert np.abs(mean.get_ydata()[inner] - inner).max() < 0.2
+    assert np.isnan(mean.get_ydata()).sum() == 1
+
+
 def test_a_loss_that_falls_far_has_a_logarithmic_axis(draw):
     figure = draw({'a': {'l_far': {1: 1.0, 2: 0.01}, 'l_near': {1: 1.0, 2: 0.5}, 'l_negative': {1: 1.0, 2: -1.9}}})
     assert [axes.get_yscale() for axes in figure.axes] == ['log', 'linear', 'linear']
