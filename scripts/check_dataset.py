@@ -48,9 +48,7 @@ def main() -> None:
     """Check, report, and set the exit status."""
     args = parse_arguments()
     try:
-        report = check_set(
-            args.dataroot, layout=args.layout, target_images=args.target_images, workers=args.workers
-        )
+        report = check_set(args.dataroot, layout=args.layout, target_images=args.target_images, workers=args.workers)
         if args.json:
             with written_aside(args.json) as aside:
                 aside.write_text(json.dumps(report.as_json(), indent=1))

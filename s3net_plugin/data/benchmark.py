@@ -147,9 +147,7 @@ def draws(size: int, count: int) -> list[Draw]:
 def _time(dataset: Any, samples: int, start: str) -> tuple[float, float]:
     """Return medians of the CPU seconds and the clock's seconds a sample."""
     sampler = draws(len(dataset), samples + _WARM_UP)
-    loader = DataLoader(
-        _Timed(dataset), batch_size=None, sampler=sampler, num_workers=1, multiprocessing_context=start
-    )
+    loader = DataLoader(_Timed(dataset), batch_size=None, sampler=sampler, num_workers=1, multiprocessing_context=start)
     cpu, clock = zip(*list(loader)[_WARM_UP:], strict=True)
     return statistics.median(cpu), statistics.median(clock)
 

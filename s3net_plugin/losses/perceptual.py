@@ -8,14 +8,22 @@ from types import MappingProxyType
 import torch
 from basicsr.utils.registry import LOSS_REGISTRY
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from s3net_plugin.losses.checks import check_images, check_number
+from s3net_plugin.losses.checks import check_images, check_integer, check_number
 from s3net_plugin.losses.vgg import VGG19Features
 
 DEFAULT_LAYER_WEIGHTS: Mapping[str, float] = MappingProxyType({'relu1_1': 1 / 32, 'relu2_1': 1 / 16, 'relu3_1': 1 / 8})
 
 
-def perceptual_loss(pred: Tensor, target: Tensor, vgg: VGG19Features, layer_weights: Mapping[str, float]) -> Tensor:
+def perceptual_loss(
+    pred: Tensor,
+    target: Tensor,
+    vgg: VGG19Features,
+    layer_weights: Mapping[str, float],
+    *,
+    chunk_size: int | None = None,
+) -> Tensor:
     """Return the scalar ``sum_k w_k mean|vgg_k(pred) - vgg_k(target)|`` over the layers k.
 
     Source: Johnson et al., Perceptual losses for real-time style transfer, ECCV 2016; here with L1.
@@ -26,11 +34,23 @@ def perceptual_loss(pred: Tensor, target: Tensor, vgg: VGG19Features, layer_weig
         target: images of the same shape; receives no gradient.
         vgg: returns the features of every layer in ``layer_weights``.
         layer_weights: w_k by BasicSR's name of layer k.
+        chunk_size: images at a time; their features are computed again in the backward pass instead of being kept.
 
     Raises:
         ValueError: the shapes differ, are not (N, 3, H, W), or too small for VGG19's poolings; the message names both.
     """
     check_images('perceptual_loss', pred, target, min_side=vgg.minimum_side, channels=3)
+    if chunk_size is None or chunk_size >= len(pred):
+        return _distance(pred, target, vgg, layer_weights)
+    chunks = zip(pred.split(chunk_size), target.split(chunk_size), strict=True)
+    terms = [
+        len(few) / len(pred) * checkpoint(_distance, few, wanted, vgg, layer_weights, use_reentrant=False)
+        for few, wanted in chunks
+    ]
+    return torch.stack(terms).sum()
+
+
+def _distance(pred: Tensor, target: Tensor, vgg: VGG19Features, layer_weights: Mapping[str, float]) -> Tensor:
     with torch.no_grad():
         expected = vgg(target)
     found = vgg(pred)
@@ -53,6 +73,7 @@ class S3NetPerceptualLoss(nn.Module):
         weights: of VGG19: 'imagenet' (torchvision's cache, or its download), 'random', or a torchvision state dict.
         normalize_input: subtract ImageNet's mean and divide by its standard deviation, as in VGG19's training. By
             default images stay as they are, as with the authors of S3Net.
+        chunk_size: how many images go through VGG19 at a time, for less memory and more time; by default all.
 
     Raises:
         FileNotFoundError: there is no such weight file, or no way to download it.
@@ -69,6 +90,7 @@ class S3NetPerceptualLoss(nn.Module):
         layer_weights: Mapping[str, float] = DEFAULT_LAYER_WEIGHTS,
         weights: str = 'imagenet',
         normalize_input: bool = False,
+        chunk_size: int | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(layer_weights, Mapping):
@@ -81,8 +103,10 @@ class S3NetPerceptualLoss(nn.Module):
         self.layer_weights = {
             name: check_number(self, f'layer_weights: {name}', weight) for name, weight in layer_weights.items()
         }
+        self.chunk_size = None if chunk_size is None else check_integer(self, 'chunk_size', chunk_size, low=1)
         self.vgg = VGG19Features(self.layer_weights, weights, normalize_input=normalize_input)
 
     def forward(self, pred: Tensor, target: Tensor) -> tuple[Tensor, None]:
         """Return the weighted scalar, and None for the style loss, for images (N, 3, H, W) in [0, 1] of equal shape."""
-        return self.loss_weight * perceptual_loss(pred, target, self.vgg, self.layer_weights), None
+        loss = perceptual_loss(pred, target, self.vgg, self.layer_weights, chunk_size=self.chunk_size)
+        return self.loss_weight * loss, None

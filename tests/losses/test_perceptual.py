@@ -38,6 +38,27 @@ def plain_loss(pred, target, state, layer_weights):
     return loss
 
 
+@pytest.mark.parametrize('compiled', [False, True])
+def test_chunks_have_the_same_value_and_gradient_and_keep_less(compiled, vgg_file):
+    pred, target = image_pair(4, (5, 3, 32, 32))
+
+    def compute(chunk_size):
+        loss = S3NetPerceptualLoss(weights=vgg_file, chunk_size=chunk_size)
+        if compiled:
+            loss.compile(backend='aot_eager', dynamic=False)
+        kept = set()
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.add((t.data_ptr(), t.nbytes)) or t, lambda t: t):
+            value, _ = loss(pred, target)
+        weights = {parameter.data_ptr() for parameter in loss.parameters()}
+        return value, torch.autograd.grad(value, pred)[0], sum(size for place, size in kept if place not in weights)
+
+    *expected, everything = compute(None)
+    *found, kept = compute(2)
+    torch.testing.assert_close(found, expected)
+    assert kept < everything / 10
+    torch.testing.assert_close(list(compute(5)[:2]), expected, rtol=0, atol=0)
+
+
 def test_layers_are_torchvisions_even_before_an_activation_in_place(vgg_file, vgg_state):
     pred, target = image_pair(4, (2, 3, 20, 28))
     names = {'conv1_1': 1, 'relu1_1': 2, 'pool1': 3, 'relu2_1': 0.5, 'conv3_1': 0.25}
