@@ -53,8 +53,9 @@ def _photo_with_depth(label: str, studio: Studio) -> tuple[gr.Image, gr.File]:
     need = 'estimated if there is none' if studio.has_estimator else 'needed: there is no depth model here'
     with gr.Accordion(f'Depth of the {label.lower()} ({need})', open=not studio.has_estimator):
         depth = gr.File(label='VIDIT .npy, PNG or OpenEXR; far is large', file_types=list(DEPTH_SUFFIXES), height=120)
-    # the depth of one photo must not stay for the next
-    gr.on([photo.upload, photo.clear], lambda: None, None, depth, show_progress='hidden')
+    # The depth of one photo must not stay for the next. It is cleared in the browser: the server's answer could come
+    # after the next photo's depth, and clear that.
+    gr.on([photo.upload, photo.clear], None, None, depth, js='() => null')
     return photo, depth
 
 

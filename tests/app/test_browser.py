@@ -54,7 +54,7 @@ def test_upload_relight_see_and_download(page, app, checkpoint, guide_folders, t
     page.locator('input[accept="image/*"]').first.set_input_files(photo)
     page.locator('img[src$="scene_4500_E.png"]').wait_for()
     page.locator('input[accept*=".npy"]').first.set_input_files(depth)
-    page.get_by_text('scene_depth').first.wait_for()
+    page.locator('a[href*="scene_depth"]').first.wait_for()  # its name alone is there while it is uploaded
     page.locator('.grid-container button').first.click()
     page.get_by_text('evening_depth').first.wait_for()
     relight(page)
@@ -109,3 +109,12 @@ def test_depth_of_one_photo_does_not_stay_for_the_next(page):
     page.get_by_text('evening_depth').first.wait_for()
     page.get_by_label('Remove Image').or_(page.get_by_label('Clear')).first.click()
     page.get_by_text('evening_depth').first.wait_for(state='detached')
+
+
+def test_depth_is_cleared_in_the_browser_before_another_can_be_given(page):
+    page.asked.clear()
+    page.locator('input[accept="image/*"]').first.set_input_files(RENDERED / 'scene_4500_E.png')
+    page.locator('img[src$="scene_4500_E.png"]').wait_for()
+    page.locator('input[accept*=".npy"]').first.set_input_files(RENDERED / 'scene_depth.png')
+    page.locator('a[href*="scene_depth"]').first.wait_for()
+    assert not [url for url in page.asked if 'queue' in url]
