@@ -28,26 +28,28 @@ class Objective:
     def __init__(
         self, train_opt: dict[str, Any], device: torch.device, autocast: Callable[[], AbstractContextManager]
     ) -> None:
-        self._losses = {
-            LOG_NAMES.get(key, f'l_{key.removesuffix("_opt")}'): build_loss(options).to(device)
+        self._losses = [
+            (LOG_NAMES.get(key, f'l_{key.removesuffix("_opt")}'), build_loss(options).to(device))
             for key, options in train_opt.items()
             if key.endswith('_opt') and options
-        }
+        ]
         if train_opt.get('compile'):
-            for loss in self._losses.values():
+            for _, loss in self._losses:
                 loss.compile(dynamic=False)
         self._autocast = autocast
 
     def __call__(self, output: Tensor, target: Tensor) -> OrderedDict[str, Tensor]:
-        """Return the weighted value of every loss, as scalars, for two (N, 3, H, W) images in float32."""
+        """Return the weighted value of every loss, as scalars, for two (N, 3, H, W) images in float32.
+
+        Losses that share a name in the log are added up.
+        """
         values: OrderedDict[str, Tensor] = OrderedDict()
-        for name, loss in self._losses.items():
+        for name, loss in self._losses:
             with self._autocast() if getattr(loss, 'follows_autocast', False) else nullcontext():
-                value = loss(output, target)
-            if isinstance(value, tuple):  # BasicSR's perceptual losses: (perceptual, style), either may be None
-                value, style = value
-                if style is not None:
-                    values['l_style'] = style
-            if value is not None:
-                values[name] = value
+                found = loss(output, target)
+            # BasicSR's perceptual losses: (perceptual, style), either may be None
+            pair = found if isinstance(found, tuple) else (found, None)
+            for key, value in zip((name, 'l_style'), pair, strict=True):
+                if value is not None:
+                    values[key] = values[key] + value if key in values else value
         return values

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import torch
+from timm.layers import convert_sync_batchnorm
 from torch import Tensor, nn
 
 from s3net_plugin.archs import S3Net
@@ -98,7 +99,8 @@ def prepare_network(net: nn.Module, train_opt: dict[str, Any], distributed: bool
     if train_opt.get('sync_bn'):
         if not distributed or device.type != 'cuda':
             raise OptionError('train:sync_bn needs GPUs and a launcher: SyncBatchNorm does not work on the CPU')
-        net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
+        # timm's, which knows its layers that are BatchNorm and activation in one; PyTorch's drops the activation.
+        net = convert_sync_batchnorm(net)
     net = lay_out(net, train_opt)
     if train_opt.get('compile'):
         # In place, so that names in checkpoints stay what they are. Static shapes: crops have one size, and dynamic

@@ -60,6 +60,10 @@ class ValidationRecord:
             return {}, {}
         return iterations, best
 
+    def rewind(self, iteration: int) -> None:
+        """Forget validations after ``iteration``, from which the run goes on."""
+        self._iterations = {name: min(last, iteration) for name, last in self._iterations.items()}
+
     def lacks(self, dataset: str, iteration: int) -> bool:
         """Whether ``dataset`` has not been validated at ``iteration`` or later."""
         return self._iterations.get(dataset, -1) < iteration
@@ -107,6 +111,16 @@ def check_padding(state: dict[str, Any], train_opt: dict[str, Any]) -> None:
             f'train:pad_channels: the run that goes on had {str(was).lower()}, which its optimizer is made for; set it '
             'back, or start anew from its weights with path:pretrain_network_g'
         )
+
+
+def match_kernels(state: dict[str, Any], optimizers: Iterable[torch.optim.Optimizer]) -> None:
+    """Let a training state have the kernels (``fused`` and the like) that its optimizers are built for now.
+
+    PyTorch takes them from the state, against the option file and against what GradScaler takes from the optimizer.
+    """
+    for saved, optimizer in zip(state['optimizers'], optimizers, strict=True):
+        for old, new in zip(saved['param_groups'], optimizer.param_groups, strict=True):
+            old.update({name: new[name] for name in ('fused', 'foreach', 'capturable') if name in new})
 
 
 @torch.no_grad()

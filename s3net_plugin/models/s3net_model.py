@@ -21,7 +21,7 @@ from s3net_plugin.models.averaging import Average, Statistics, share_buffers
 from s3net_plugin.models.objective import Objective
 from s3net_plugin.models.precision import Precision, Verdict, lay_out, prepare_network
 from s3net_plugin.models.pruning import prune
-from s3net_plugin.models.resuming import ValidationRecord, best_of, check_padding, match_layout
+from s3net_plugin.models.resuming import ValidationRecord, best_of, check_padding, match_kernels, match_layout
 from s3net_plugin.models.saving import check_finite, plain, without_pretraining
 from s3net_plugin.models.skipping import SkippedSteps
 from s3net_plugin.models.train_options import OPTIONS, check_train_options
@@ -228,6 +228,7 @@ class S3NetModel(SRModel):
     def validation(self, dataloader: Any, current_iter: int | str, tb_logger: Any, save_img: bool = False) -> None:
         """Validate on one data set; all processes of a distributed job take part."""
         if self.is_train:
+            check_finite(self.net_g)
             # The pipeline counts one further before it leaves its loop.
             current_iter = min(int(current_iter), int(self.opt['train']['total_iter']))
             if self.opt['dist']:
@@ -295,10 +296,12 @@ class S3NetModel(SRModel):
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
         check_padding(resume_state, self.opt['train'])
+        match_kernels(resume_state, self.optimizers)
         super().resume_training(resume_state)
         match_layout(self.optimizer_g)
         self.precision.load_state(resume_state)
         self._skipped.count = resume_state.get('skipped', 0)
         records = resume_state.get('best_metric_results', {}), self._record.read()
+        self._record.rewind(resume_state['iter'])
         self.best_metric_results = best_of(records, self._validation_sets(), self._metrics())
         self._resumed = resume_state

@@ -51,6 +51,8 @@ def check_train_options(opt: dict[str, Any]) -> None:
     arch = (opt.get('network_g') or {}).get('type')
     if train.get('pad_channels') and arch != 'S3Net':
         raise ValueError(f'pad_channels: works with the arch S3Net only, not with {arch}')
+    if train.get('pad_channels') and (train.get('optim_g') or {}).get('type') == 'Adafactor':
+        raise ValueError('pad_channels: does not go with Adafactor, whose means would count the added zeros')
     accumulate, batch_size = train.get('accumulate') or 1, opt['datasets']['train']['batch_size_per_gpu']
     if batch_size % accumulate:
         raise ValueError(f'accumulate: a batch of {batch_size} does not divide into {accumulate} equal slices')

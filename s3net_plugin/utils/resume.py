@@ -18,21 +18,25 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
 
     ``--auto_resume`` takes the newest iteration of which the state and the networks are all whole, and says which it
     passes over; ``path:resume_state`` names one state, which also serves where there is no whole one yet. The first
-    process chooses, for all.
+    process chooses, for all. Going back to an earlier state renames the later ones to ``*.state.left``, lest
+    ``--auto_resume`` take up what was left behind.
 
     Raises:
         OptionError: the chosen state or one of its networks is missing or not whole, in this process.
     """
     progress.resumed = {}
-    path = opt['path'].get('resume_state')
+    path, newest = opt['path'].get('resume_state'), None
     if opt['auto_resume']:
-        path = agreed(_newest_whole(opt) if opt['rank'] == 0 else None) or path
+        newest = agreed(_newest_whole(opt) if opt['rank'] == 0 else None)
+        path = newest or path
     if not path:
         return None
     try:
         state = _load(opt, Path(path))
     except (OSError, ValueError) as error:
         raise OptionError(f'path:resume_state: {error} (every process has to see the files)') from None
+    if newest is None and opt['rank'] == 0:
+        _leave_behind(Path(opt['path']['training_states']), state['iter'])
     opt['path']['resume_state'] = str(path)
     check_resume(opt, state['iter'])
     for key in opt['path']:
@@ -55,6 +59,13 @@ def _newest_whole(opt: dict[str, Any]) -> str | None:
         else:
             return str(path)
     return None
+
+
+def _leave_behind(folder: Path, iteration: int) -> None:
+    for path in folder.glob('*.state'):
+        if path.stem.isdigit() and int(path.stem) > iteration:
+            print(f'going back to iteration {iteration}: {path.name} is renamed to {path.name}.left', flush=True)
+            path.replace(f'{path}.left')
 
 
 def _load(opt: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from basicsr.data import prefetch_dataloader
+from basicsr.data.prefetch_dataloader import CPUPrefetcher, PrefetchDataLoader
 from torch.utils.data import DataLoader
 
 from s3net_plugin.data.prefetch import PrefetchGenerator
@@ -35,13 +36,25 @@ def test_it_loads_ahead_but_no_more_than_asked():
             yield number
 
     generator = PrefetchGenerator(count(), 3)
+    time.sleep(0.1)
+    assert not started
+    next(generator)
     deadline = time.monotonic() + 10
-    while len(started) < 3 and time.monotonic() < deadline:
+    while len(started) < 4 and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.1)
-    assert len(started) == 3
-    next(generator)
+    assert len(started) == 4
     assert list(generator) == list(range(1, 10))
+
+
+@pytest.mark.parametrize('ahead', [1, 3])
+def test_workers_that_persist_serve_one_epoch_after_the_other(ahead, monkeypatch):
+    monkeypatch.setattr(prefetch_dataloader, 'PrefetchGenerator', PrefetchGenerator)
+    loader = PrefetchDataLoader(ahead, dataset=range(7), batch_size=1, num_workers=2, persistent_workers=True)
+    prefetcher = CPUPrefetcher(loader)  # as BasicSR's trainer does
+    for _ in range(4):
+        prefetcher.reset()
+        assert [int(item) for item in iter(prefetcher.next, None)] == list(range(7))
 
 
 @pytest.mark.parametrize('ahead', [1, 3])

@@ -26,6 +26,13 @@ def test_vgg_computes_in_mixed_precision_and_what_is_summed_is_float32():
     assert mixed['l_percep'] == pytest.approx(plain['l_percep'].item(), rel=0.02)
 
 
+def test_losses_that_share_a_name_in_the_log_are_added_up():
+    options = {'pixel_opt': {'type': 'L1Loss'}, 'pix_opt': {'type': 'MSELoss'}}
+    output, target = torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.5)
+    values = Objective(options, torch.device('cpu'), nullcontext)(output, target)
+    assert {name: value.item() for name, value in values.items()} == {'l_pix': 0.75}
+
+
 def test_compiled_losses_have_the_same_values_and_gradients():
     kinds = ('Charbonnier', 'WaveletSSIM', 'Perceptual')
     options = {f'{kind.lower()}_opt': {'type': f'S3Net{kind}Loss'} for kind in kinds}

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from basicsr.archs import build_network
 from torch import nn
 
 from s3net_plugin.models.precision import Precision, Verdict, prepare_network
@@ -44,3 +45,17 @@ def test_compiling_leaves_the_names_of_a_network_alone():
 def test_synchronised_batch_norm_is_refused_on_the_cpu(distributed):
     with pytest.raises(ValueError, match='train:sync_bn needs GPUs and a launcher'):
         prepare_network(nn.BatchNorm2d(3), {'sync_bn': True}, distributed, CPU)
+
+
+@pytest.mark.parametrize('encoder', ['resnet10t', 'resnetv2_50', 'densenet121'])
+def test_synchronised_batch_norm_is_the_same_network(encoder):
+    torch.manual_seed(0)
+    net = build_network({'type': 'S3Net', 'encoder': encoder}).eval()
+    image = torch.rand(1, 8, 64, 64)
+    with torch.no_grad():
+        expected, names = net(image), list(net.state_dict())
+        net = prepare_network(net, {'sync_bn': True}, True, torch.device('cuda'))  # which moves nothing there
+        assert any(isinstance(module, nn.SyncBatchNorm) for module in net.modules())
+        assert not any(type(module) is nn.BatchNorm2d for module in net.modules())
+        torch.testing.assert_close(net(image), expected)
+    assert list(net.state_dict()) == names

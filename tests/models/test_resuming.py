@@ -67,6 +67,15 @@ def test_a_damaged_record_counts_as_none(tmp_path, content):
     assert record.lacks('val', 1)
 
 
+def test_what_comes_after_the_state_that_a_run_goes_back_to_has_not_been_validated(tmp_path):
+    record = ValidationRecord(tmp_path / 'validation.json')
+    record.write('val', 20, {})
+    record.write('early', 4, {})
+    record.rewind(8)
+    assert record.lacks('val', 12) and not record.lacks('val', 8)
+    assert record.lacks('early', 8)
+
+
 @pytest.mark.parametrize('kind', [torch.optim.Adam, torch.optim.SGD])
 def test_the_state_of_an_optimizer_is_laid_out_like_its_parameters(kind):
     options = {'momentum': 0.9} if kind is torch.optim.SGD else {}

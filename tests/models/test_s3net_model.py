@@ -188,6 +188,25 @@ def test_a_fused_optimizer_takes_the_same_steps(build):
     assert torch.allclose(plain, fused, rtol=1e-5)
 
 
+@pytest.mark.parametrize('amp', [None, 'float16'])
+@pytest.mark.parametrize('fused', [False, True])
+def test_a_resumed_optimizer_is_fused_if_the_option_file_says_so(build, tmp_path, fused, amp):
+    def options(fused):
+        return {'train:amp': amp, 'train:optim_g': {'type': 'Adam', 'lr': 0.01, 'fused': fused}}
+
+    model = build(options(not fused))
+    step(model, 1)
+    model.save(0, 1)
+    resumed = build({**options(fused), 'path:pretrain_network_g': str(tmp_path / 'models/net_g_1.pth')})
+    resumed.resume_training(load_plain(tmp_path / 'training_states/1.state'))
+    assert resumed.optimizer_g.param_groups[0]['fused'] is fused
+    for each in (model, resumed):
+        step(each, 2)
+    expected = tensors(model.net_g)
+    for name, tensor in tensors(resumed.net_g).items():
+        torch.testing.assert_close(tensor, expected[name], msg=name)
+
+
 def test_any_optimizer_of_torch_will_do(build):
     model = build({'train:optim_g': {'type': 'AdamW', 'lr': 0.01, 'weight_decay': 0.1}})
     assert type(model.optimizer_g) is torch.optim.AdamW
@@ -275,7 +294,7 @@ def test_a_gradient_that_is_not_finite_is_skipped_where_it_is_clipped(build):
             return (output * 0).sum().abs().sqrt()  # value 0, slope not a number
 
     model = build({'train:grad_clip': 1.0})
-    model.objective._losses['l_steep'] = Steep()
+    model.objective._losses.append(('l_steep', Steep()))
     before = tensors(model.net_g)
     step(model)
     assert same(tensors(model.net_g), before)
@@ -302,6 +321,8 @@ def test_weights_that_are_not_finite_are_not_saved(build, tmp_path):
         model.net_g.conv1.weight[0, 0, 0, 0] = float('nan')
     with pytest.raises(RunError, match='not finite any more, and are not saved'):
         model.save(0, 2)
+    with pytest.raises(RunError, match='not finite any more'):
+        model.validation(None, 2, None)  # which would save the best network
     assert [path.name for path in (tmp_path / 'models').iterdir()] == ['net_g_1.pth']
 
 

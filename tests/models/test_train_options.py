@@ -57,3 +57,5 @@ def test_channels_of_other_archs_cannot_be_padded():
     check(LOSS, 'RRDBNet')
     with pytest.raises(ValueError, match='pad_channels: works with the arch S3Net only, not with RRDBNet'):
         check({**LOSS, 'pad_channels': True}, 'RRDBNet')
+    with pytest.raises(ValueError, match='pad_channels: does not go with Adafactor'):
+        check({**LOSS, 'pad_channels': True, 'optim_g': {'type': 'Adafactor'}})

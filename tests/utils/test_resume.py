@@ -87,11 +87,7 @@ def test_what_killed_processes_left_half_written_is_removed(experiment, tmp_path
 
 def test_a_named_state_is_taken_and_serves_until_there_is_a_newer_one(experiment, tmp_path):
     experiment['path']['resume_state'] = str(tmp_path / 'training_states/9.state')
-    experiment['auto_resume'] = False
-    assert load_resume_state(experiment)['iter'] == 9
-    experiment['auto_resume'] = True
     assert load_resume_state(experiment)['iter'] == 100
-    experiment['path']['resume_state'] = str(tmp_path / 'training_states/9.state')
     tear(tmp_path, *(f'training_states/{iteration}.state' for iteration in (10, 100)))
     (tmp_path / 'training_states/9.state').rename(tmp_path / 'nine.state')
     experiment['path']['resume_state'] = str(tmp_path / 'nine.state')
@@ -118,3 +114,14 @@ def test_the_weights_that_training_once_started_from_do_not_matter_any_more(expe
 def test_without_a_state_and_without_being_asked_nothing_is_resumed(experiment):
     experiment['auto_resume'] = False
     assert load_resume_state(experiment) is None
+
+
+def test_going_back_leaves_later_states_behind(experiment, tmp_path, capsys):
+    experiment |= {'auto_resume': False}
+    experiment['path']['resume_state'] = str(tmp_path / 'training_states/9.state')
+    assert load_resume_state(experiment)['iter'] == 9
+    names = {path.name for path in (tmp_path / 'training_states').iterdir()}
+    assert names == {'9.state', '10.state.left', '100.state.left'}
+    assert '100.state is renamed to 100.state.left' in capsys.readouterr().out
+    experiment |= {'auto_resume': True}
+    assert load_resume_state(experiment)['iter'] == 9
