@@ -38,7 +38,7 @@ rm -f "$stamp"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 pip() { .venv/bin/python -m pip --disable-pip-version-check --quiet "$@"; }
 
-echo "setup_env: installing $torch (several minutes and about 6 GB on a new machine)"
+echo "setup_env: installing $torch (several minutes and about 7 GB on a new machine)"
 # PyTorch first, BasicSR second and without build isolation: its setup.py needs torch, and isolated it would fetch it again.
 # shellcheck disable=SC2086  # the two requirements are two words
 pip install $torch
