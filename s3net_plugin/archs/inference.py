@@ -8,7 +8,7 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from s3net_plugin.archs.padding import is_padded, pad_channels
+from s3net_plugin.archs.padding import TENSOR_CORE_MULTIPLE, is_padded, pad_channels
 from s3net_plugin.archs.s3net_arch import S3Net
 
 
@@ -65,7 +65,7 @@ def optimize_for_inference(
     *,
     dtype: torch.dtype = torch.float32,
     channels_last: bool = False,
-    channel_multiple: int = 8,
+    channel_multiple: int = TENSOR_CORE_MULTIPLE,
     compile: bool = False,
 ) -> DeployedS3Net:
     """Return a copy of ``network`` that computes the same, faster, and cannot be trained any more.

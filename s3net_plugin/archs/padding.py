@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from s3net_plugin.archs.decoder import Enhancer
 from s3net_plugin.archs.s3net_arch import S3Net
 
+TENSOR_CORE_MULTIPLE = 8
+
 
 class Slots(NamedTuple):
     """Where channels lie among the ``total`` channels of a tensor; those in between are zero."""
@@ -35,7 +37,7 @@ def slots(widths: Sequence[int], multiple: int) -> Slots:
     return Slots(total, positions)
 
 
-def pad_channels(network: S3Net, multiple: int) -> None:
+def pad_channels(network: S3Net, multiple: int = TENSOR_CORE_MULTIPLE) -> None:
     """Zero-pad the widths that are no multiples of ``multiple``, in place: those of Res2Net's groups and of the end.
 
     It changes nothing but speed: tensor cores take channels in multiples of 8. A network can be trained like that:

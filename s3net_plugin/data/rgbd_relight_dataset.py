@@ -80,9 +80,10 @@ class RGBDRelightPairedDataset(Dataset):
         """Raise the ``ValueError`` that the constructor would raise, if any, or the first sample for its size."""
         dataset = cls(opt)
         if dataset._options.gt_size and dataset._options.resize is None:
-            name = dataset._index.files(0, fixed_chances(0)).input
+            drawn = fixed_chances(0)
+            name = dataset._index.files(0, drawn).input
             height, width = dataset._reader.image(name).shape[:2]
-            dataset._window(name, height, width, fixed_chances(0))
+            dataset._window(name, height, width, drawn)
 
     def __len__(self) -> int:
         return len(self._index) if self._chosen is None else len(self._chosen)

@@ -13,7 +13,6 @@ from s3net_plugin.archs import S3Net
 from s3net_plugin.archs.padding import pad_channels
 from s3net_plugin.utils.errors import OptionError, RunError
 
-TENSOR_CORE_MULTIPLE = 8
 TYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 
@@ -84,7 +83,7 @@ class Verdict:
 def lay_out(net: nn.Module, train_opt: dict[str, Any]) -> nn.Module:
     """Lay out a network's tensors in memory as the options of ``train`` say."""
     if train_opt.get('pad_channels'):
-        pad_channels(cast(S3Net, net), TENSOR_CORE_MULTIPLE)
+        pad_channels(cast(S3Net, net))
     if train_opt.get('channels_last'):
         net = net.to(memory_format=torch.channels_last)
     return net

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from s3net_plugin.utils.resume import training_states
+
 
 def prune(models: Path, states: Path, networks: Iterable[str], keep: int, newest: int) -> list[int]:
     """Delete all but ``keep`` training states up to ``newest`` and the checkpoints that belong to them.
@@ -21,7 +23,7 @@ def prune(models: Path, states: Path, networks: Iterable[str], keep: int, newest
     Returns:
         The iterations that were deleted.
     """
-    iterations = sorted(int(path.stem) for path in states.glob('*.state') if path.stem.isdigit())
+    iterations = [int(path.stem) for path in training_states(states)]
     old = [iteration for iteration in iterations if iteration <= newest][:-keep]
     for iteration in old:
         # The state first: without it a checkpoint is merely large, without the checkpoint a state is broken.

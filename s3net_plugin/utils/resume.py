@@ -46,12 +46,16 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     return state
 
 
+def training_states(folder: Path) -> list[Path]:
+    """Return the training states in ``folder``, the earliest iteration first; their stems are the iterations."""
+    return sorted((path for path in folder.glob('*.state') if path.stem.isdigit()), key=lambda path: int(path.stem))
+
+
 def _newest_whole(opt: dict[str, Any]) -> str | None:
     folder = Path(opt['path']['training_states'])
     for half_written in (*folder.glob('.*.state'), *Path(opt['path']['models']).glob('.*.pth')):
         half_written.unlink()  # a process was killed
-    states = [path for path in folder.glob('*.state') if path.stem.isdigit()]
-    for path in sorted(states, key=lambda path: int(path.stem), reverse=True):
+    for path in reversed(training_states(folder)):
         try:
             _load(opt, path)
         except (OSError, ValueError) as error:
@@ -62,8 +66,8 @@ def _newest_whole(opt: dict[str, Any]) -> str | None:
 
 
 def _leave_behind(folder: Path, iteration: int) -> None:
-    for path in folder.glob('*.state'):
-        if path.stem.isdigit() and int(path.stem) > iteration:
+    for path in training_states(folder):
+        if int(path.stem) > iteration:
             print(f'going back to iteration {iteration}: {path.name} is renamed to {path.name}.left', flush=True)
             path.replace(f'{path}.left')
 

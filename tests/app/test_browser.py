@@ -17,6 +17,7 @@ from tests.app.conftest import RENDERED, WORK_SIZE
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
 FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking']
 FLAGS += ['--disable-component-update', '--disable-sync']
+PHOTO, DEPTH = RENDERED / 'scene_4500_E.png', RENDERED / 'scene_depth.png'
 
 
 @pytest.fixture(scope='module')
@@ -45,16 +46,23 @@ def page(browser, app):
     page.close()
 
 
+def give_photo(page):
+    page.locator('input[accept="image/*"]').first.set_input_files(PHOTO)
+    page.locator('img[src$="scene_4500_E.png"]').wait_for()
+
+
+def give_depth(page):
+    page.locator('input[accept*=".npy"]').first.set_input_files(DEPTH)
+    page.locator('a[href*="scene_depth"]').first.wait_for()  # its name alone is there while it is uploaded
+
+
 def relight(page):
     page.get_by_role('button', name='Relight', exact=True).click()
 
 
 def test_upload_relight_see_and_download(page, app, checkpoint, guide_folders, tmp_path):
-    photo, depth = RENDERED / 'scene_4500_E.png', RENDERED / 'scene_depth.png'
-    page.locator('input[accept="image/*"]').first.set_input_files(photo)
-    page.locator('img[src$="scene_4500_E.png"]').wait_for()
-    page.locator('input[accept*=".npy"]').first.set_input_files(depth)
-    page.locator('a[href*="scene_depth"]').first.wait_for()  # its name alone is there while it is uploaded
+    give_photo(page)
+    give_depth(page)
     page.locator('.grid-container button').first.click()
     page.get_by_text('evening_depth').first.wait_for()
     relight(page)
@@ -69,7 +77,7 @@ def test_upload_relight_see_and_download(page, app, checkpoint, guide_folders, t
     # what the scripts make of the same files
     relighter = Relighter(load_network(checkpoint), work_size=WORK_SIZE)
     views = Views(relighter, None)
-    original, view = views.input(photo, depth)
+    original, view = views.input(PHOTO, DEPTH)
     guide = views.guide(guide_folders / 'guides/evening.png', guide_folders / 'guide_depth/evening.png')
     expected = relighter.relight(original, view, guide).pixels
     assert np.abs(expected.astype(int) - original.pixels).mean() > 5  # this light changes the picture
@@ -92,8 +100,7 @@ def test_upload_relight_see_and_download(page, app, checkpoint, guide_folders, t
 def test_what_is_missing_or_bad_is_said(page, tmp_path):
     relight(page)
     page.get_by_text('Choose a photo first').wait_for()
-    page.locator('input[accept="image/*"]').first.set_input_files(RENDERED / 'scene_4500_E.png')
-    page.locator('img[src$="scene_4500_E.png"]').wait_for()
+    give_photo(page)
     relight(page)
     page.get_by_text('Choose a guide first').wait_for()
     page.locator('.grid-container button').first.click()
@@ -113,8 +120,6 @@ def test_depth_of_one_photo_does_not_stay_for_the_next(page):
 
 def test_depth_is_cleared_in_the_browser_before_another_can_be_given(page):
     page.asked.clear()
-    page.locator('input[accept="image/*"]').first.set_input_files(RENDERED / 'scene_4500_E.png')
-    page.locator('img[src$="scene_4500_E.png"]').wait_for()
-    page.locator('input[accept*=".npy"]').first.set_input_files(RENDERED / 'scene_depth.png')
-    page.locator('a[href*="scene_depth"]').first.wait_for()
+    give_photo(page)
+    give_depth(page)
     assert not [url for url in page.asked if 'queue' in url]

@@ -3,11 +3,20 @@
 import copy
 
 import pytest
+import torch
 import yaml
 
 import tests.models.tiny_plugin  # noqa: F401  (registers the network, the model and the loss)
 
 PLUGINS = '[basicsr.plugins]\ntiny = tests.models.tiny_plugin\n'
+
+
+@pytest.fixture
+def compiler_backend():
+    """Choose what ``compile`` runs; without the code generation, which takes a minute, it is there in no time."""
+    yield torch.compiler.set_default_backend
+    torch.compiler.set_default_backend('inductor')
+    torch.compiler.reset()
 
 
 @pytest.fixture(scope='session')

@@ -33,7 +33,7 @@ def test_losses_that_share_a_name_in_the_log_are_added_up():
     assert {name: value.item() for name, value in values.items()} == {'l_pix': 0.75}
 
 
-def test_compiled_losses_have_the_same_values_and_gradients():
+def test_compiled_losses_have_the_same_values_and_gradients(compiler_backend):
     kinds = ('Charbonnier', 'WaveletSSIM', 'Perceptual')
     options = {f'{kind.lower()}_opt': {'type': f'S3Net{kind}Loss'} for kind in kinds}
     options['perceptual_opt']['weights'] = 'random'
@@ -46,14 +46,10 @@ def test_compiled_losses_have_the_same_values_and_gradients():
         return values, torch.autograd.grad(sum(values.values()), output)[0]
 
     torch._dynamo.utils.counters.clear()
-    torch.compiler.set_default_backend('aot_eager')  # without the code generation, which takes a minute
-    try:
-        (values, gradient), (expected, expected_gradient) = compute(True), compute(False)
-        assert torch._dynamo.utils.counters['frames']['ok'] >= len(kinds)
-        assert not torch._dynamo.utils.counters['graph_break']
-    finally:
-        torch.compiler.set_default_backend('inductor')
-        torch.compiler.reset()
+    compiler_backend('aot_eager')
+    (values, gradient), (expected, expected_gradient) = compute(True), compute(False)
+    assert torch._dynamo.utils.counters['frames']['ok'] >= len(kinds)
+    assert not torch._dynamo.utils.counters['graph_break']
     assert values.keys() == expected.keys() and len(values) == len(kinds)
     torch.testing.assert_close(values, expected)
     torch.testing.assert_close(gradient, expected_gradient)

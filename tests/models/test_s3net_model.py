@@ -129,24 +129,20 @@ def test_accumulation_has_the_gradient_of_the_whole_batch(build, slices):
     assert models[0].get_current_log()['l_pix'] == pytest.approx(models[1].get_current_log()['l_pix'])
 
 
-def test_compiled_checkpoints_load_without_compile_and_the_other_way_round(build, tmp_path):
-    torch.compiler.set_default_backend('eager')
-    try:
-        plain, compiled = build(), build({'train:compile': True})
-        assert torch.allclose(curve(plain, 6), curve(compiled, 6), rtol=1e-5)
-        from torch._dynamo.utils import counters
+def test_compiled_checkpoints_load_without_compile_and_the_other_way_round(build, compiler_backend, tmp_path):
+    compiler_backend('eager')
+    plain, compiled = build(), build({'train:compile': True})
+    assert torch.allclose(curve(plain, 6), curve(compiled, 6), rtol=1e-5)
+    from torch._dynamo.utils import counters
 
-        assert counters['frames']['ok'] > 0
-        compiled.save(0, 6)
-        path = tmp_path / 'models/net_g_6.pth'
-        content = load_plain(path)
-        assert content['params'].keys() == content['params_ema'].keys() == plain.net_g.state_dict().keys()
-        for options in ({}, {'train:compile': True}):
-            again = build({**options, 'path:pretrain_network_g': str(path)}, seed=1)
-            assert same(tensors(again.net_g), content['params'])
-    finally:
-        torch.compiler.set_default_backend('inductor')
-        torch.compiler.reset()
+    assert counters['frames']['ok'] > 0
+    compiled.save(0, 6)
+    path = tmp_path / 'models/net_g_6.pth'
+    content = load_plain(path)
+    assert content['params'].keys() == content['params_ema'].keys() == plain.net_g.state_dict().keys()
+    for options in ({}, {'train:compile': True}):
+        again = build({**options, 'path:pretrain_network_g': str(path)}, seed=1)
+        assert same(tensors(again.net_g), content['params'])
 
 
 def test_padded_channels_train_the_same_and_are_in_no_checkpoint(build, tmp_path):
