@@ -10,6 +10,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 USAGE = 'usage: basicsr train.py|test.py -opt OPTIONS.yml [BasicSR flags]'
+_INTERRUPTED = {
+    'train': 'interrupted; --auto_resume goes on from the last state that was saved',
+    'test': 'interrupted; the results are not complete',
+}
 
 
 def load_plugins() -> None:
@@ -43,20 +47,26 @@ def run(job: str, argv: Sequence[str]) -> None:
     Raises:
         OptionError: the option file or the command line has to be changed.
     """
+    from basicsr.utils.registry import MODEL_REGISTRY
+
     from s3net_plugin import compat
-    from s3net_plugin.utils import distributed, stopping
-    from s3net_plugin.utils.option_check import check_options
+    from s3net_plugin.checks import check_options
+    from s3net_plugin.checks.values import registered
+    from s3net_plugin.utils import distributed, resume, stopping
     from s3net_plugin.utils.option_file import read_option_file
 
     args = _parser(job).parse_args(argv)
+    processes = distributed.announced_processes(args.launcher)
     load_plugins()
     opt = read_option_file(args.opt, args.force_yml)
-    check_options(opt, is_train=job == 'train', where=args.opt)
+    resumes = job == 'train' and resume.can_resume(opt, auto_resume=args.auto_resume, debug=args.debug)
+    check_options(opt, is_train=job == 'train', where=args.opt, resumes=resumes, processes=processes)
     compat.prepare_run(opt)
     # BasicSR parses sys.argv itself, and knows one spelling of the local rank.
     sys.argv = [f'basicsr {job}.py', *(arg.replace('--local-rank', '--local_rank') for arg in argv)]
     if job == 'train':
-        stopping.listen()
+        if getattr(registered(MODEL_REGISTRY, opt['model_type'], 'model_type'), 'stops_on_signals', False):
+            stopping.listen()
         from basicsr.train import train_pipeline as pipeline
     else:
         from basicsr.test import test_pipeline as pipeline
@@ -84,10 +94,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(error, 1, everywhere=True)
     except (DataError, ImportError, OSError) as error:
         return _fail(error, 1, everywhere=False)
+    except KeyboardInterrupt:
+        return _fail(KeyboardInterrupt(_INTERRUPTED[job]), 130, everywhere=True)
     return 0
 
 
-def _fail(error: Exception, status: int, *, everywhere: bool) -> int:
+def _fail(error: BaseException, status: int, *, everywhere: bool) -> int:
     """Say in one line what is wrong; of errors that all processes of a job meet, one process a node says it."""
     # A loader's worker hands over its traceback, of which the last line is the error.
     message = str(error).rsplit(f'{type(error).__name__}: ', 1)[-1].strip()

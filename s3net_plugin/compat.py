@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import logging
 import os
 import sys
 import types
 import uuid
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,22 @@ def hand_draws_to_datasets() -> None:
         basicsr.train.EnlargedSampler = DrawSampler
 
 
+@contextmanager
+def no_log_file_yet() -> Iterator[None]:
+    """Whoever is the first to call ``get_root_logger`` decides for the whole run that there is no log file; BasicSR's
+    data sets and builders do. What is called in this context does not count."""
+    from basicsr.utils.logger import initialized_logger
+
+    logger, before = logging.getLogger('basicsr'), dict(initialized_logger)
+    handlers = list(logger.handlers)
+    try:
+        yield
+    finally:
+        initialized_logger.clear()
+        initialized_logger.update(before)
+        logger.handlers[:] = handlers
+
+
 def raise_errors_of_prefetching() -> None:
     """With ``prefetch_mode: cpu`` an error in the data kills a thread and leaves the trainer waiting for ever, and an
     iterator that is dropped keeps its worker processes."""
@@ -150,8 +168,8 @@ def run_to_total_iter() -> None:
     """Epochs are counted with ceil while the loader drops its last batch: a run can end early, or at once, silently."""
     import basicsr.train
 
+    from s3net_plugin.data.sampler import check_batch
     from s3net_plugin.utils import stopping
-    from s3net_plugin.utils.errors import OptionError
     from s3net_plugin.utils.progress import progress
 
     stock = basicsr.train.create_train_val_dataloader
@@ -160,12 +178,7 @@ def run_to_total_iter() -> None:
 
     def create_train_val_dataloader(opt: dict[str, Any], logger: Any) -> tuple:
         train_loader, sampler, val_loaders, _, total_iters = stock(opt, logger)
-        if len(train_loader) == 0:
-            batch = opt['datasets']['train']['batch_size_per_gpu']
-            raise OptionError(
-                f'datasets:train: {len(sampler.dataset)} samples (enlarged: {len(sampler)} a process) do not fill one '
-                f'batch of {batch}; use a smaller batch_size_per_gpu or a larger dataset_enlarge_ratio'
-            )
+        check_batch(len(sampler.dataset), len(sampler), opt['datasets']['train']['batch_size_per_gpu'])
         stopping.spare_workers(train_loader)
         # The pipeline's loop includes the last epoch's number.
         last_epoch = progress.attach(train_loader, sampler, val_loaders, opt)

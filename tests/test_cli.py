@@ -70,12 +70,35 @@ def test_testing_writes_scores_of_the_network_and_of_the_baselines(trained, basi
 def test_a_resumed_run_goes_on_where_it_stopped(trained, basicsr, options, write_options, tmp_path):
     shutil.copytree(trained.root, tmp_path, dirs_exist_ok=True)
     options['train']['total_iter'] = 3
+    # What training once started from does not matter any more.
+    options['network_g']['encoder_weights'] = 'imagenet'
+    options['path']['pretrain_network_g'] = 'gone.pth'
     result = basicsr('train.py', '-opt', write_options(options), '--auto_resume')
     assert result.returncode == 0, result.stderr
     assert 'iter: 2.' in result.stderr  # Resuming training from
     assert 'iter:       3' in result.stderr
     assert 'iter:       2,' not in result.stderr
     assert (tmp_path / 'experiments/tiny/models/net_g_3.pth').exists()
+
+
+def test_a_run_goes_on_and_is_tested_with_the_network_that_was_trained_only(
+    trained, basicsr, options, write_options, tmp_path
+):
+    shutil.copytree(trained.root, tmp_path, dirs_exist_ok=True)
+    before = sorted(tmp_path.rglob('*'))
+    options['network_g']['residual'] = False
+    difference = 'was trained with another network_g: residual is true there and false here; make them equal\n'
+    result = basicsr('train.py', '-opt', write_options(options), '--auto_resume')
+    assert result.returncode == 2
+    checkpoint = tmp_path / 'experiments/tiny/models/net_g_2.pth'
+    assert result.stderr == f'basicsr: error: {checkpoint} (from which the run goes on) {difference}'
+    options['path']['pretrain_network_g'] = str(checkpoint)
+    options['datasets'] = {'test': options['datasets']['val']}
+    options['val']['suffix'] = None
+    result = basicsr('test.py', '-opt', write_options(options))
+    assert result.returncode == 2
+    assert result.stderr.endswith(f'path:pretrain_network_g: {checkpoint} {difference}')
+    assert sorted(tmp_path.rglob('*')) == before
 
 
 def test_auto_resume_passes_over_torn_files_and_finds_the_experiments_root(basicsr, options, write_options, tmp_path):

@@ -47,6 +47,19 @@ def test_the_average_is_of_parameters_and_buffers_are_copied():
     assert model.net_g_ema.num_batches_tracked == 3
 
 
+def test_what_asks_for_the_logger_too_early_does_not_cost_the_log_file(monkeypatch, tmp_path):
+    from basicsr.utils import get_root_logger, logger
+
+    monkeypatch.setattr(logger, 'initialized_logger', {})
+    monkeypatch.setattr(get_root_logger(), 'handlers', [])
+    logger.initialized_logger.clear()
+    with compat.no_log_file_yet():
+        get_root_logger()
+    log = get_root_logger(log_file=str(tmp_path / 'train.log'))
+    assert [type(handler).__name__ for handler in log.handlers] == ['StreamHandler', 'FileHandler']
+    log.handlers[1].close()
+
+
 @pytest.mark.parametrize(
     ('is_train', 'root', 'expected'),
     [(True, 'experiments_root', 'training_states'), (False, 'results_root', 'visualization')],

@@ -8,7 +8,7 @@ import torch
 from basicsr.archs import build_network
 from basicsr.data import build_dataset
 
-from s3net_plugin.utils.option_check import check_options
+from s3net_plugin.checks import check_options
 from s3net_plugin.utils.option_file import read_option_file
 from tests.conftest import ROOT
 
@@ -37,7 +37,7 @@ def test_a_shipped_option_file_is_accepted(name, roots, tmp_path):
         if 'scenes' in dataset:
             dataset['scenes'] = [0, 2]
         if dataset.get('gt_size'):
-            dataset['gt_size'] = 32
+            dataset |= {'gt_size': 32, 'batch_size_per_gpu': 2}
     opt['network_g'] |= {'encoder_weights': None} if opt['network_g']['type'] == 'S3Net' else {}
     for loss in (value for key, value in opt.get('train', {}).items() if key.endswith('_opt')):
         if loss.get('weights') == 'imagenet' or loss['type'] == 'S3NetPerceptualLoss':

@@ -75,16 +75,6 @@ class RGBDRelightPairedDataset(Dataset):
         wanted = self._options.num_samples
         self._chosen = spread(len(self._index), wanted) if wanted and wanted < len(self._index) else None
 
-    @classmethod
-    def check_options(cls, opt: Mapping[str, Any]) -> None:
-        """Raise the ``ValueError`` that the constructor would raise, if any, or the first sample for its size."""
-        dataset = cls(opt)
-        if dataset._options.gt_size and dataset._options.resize is None:
-            drawn = fixed_chances(0)
-            name = dataset._index.files(0, drawn).input
-            height, width = dataset._reader.image(name).shape[:2]
-            dataset._window(name, height, width, drawn)
-
     def __len__(self) -> int:
         return len(self._index) if self._chosen is None else len(self._chosen)
 

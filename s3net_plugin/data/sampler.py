@@ -9,6 +9,8 @@ import torch
 from basicsr.data.data_sampler import EnlargedSampler
 from torch.utils.data import Dataset
 
+from s3net_plugin.utils.errors import OptionError
+
 
 class Draw(int):
     """A dataset index that also carries where it stands in the run.
@@ -75,3 +77,16 @@ class DrawSampler(EnlargedSampler):
         first = start + self.rank
         numbers = range(first, first + count * self.num_replicas, self.num_replicas)
         return (Draw(int(order[number]), seed, epoch, number) for number in numbers)
+
+
+def check_batch(samples: int, draws: int, batch_size: int) -> None:
+    """Make sure that what a process draws in an epoch of ``samples`` fills one batch, since the last is dropped.
+
+    Raises:
+        OptionError: they do not.
+    """
+    if draws < batch_size:
+        raise OptionError(
+            f'datasets:train: {samples} samples (enlarged: {draws} a process) do not fill one batch of '
+            f'{batch_size}; use a smaller batch_size_per_gpu or a larger dataset_enlarge_ratio'
+        )

@@ -22,12 +22,13 @@ from s3net_plugin.models.objective import Objective
 from s3net_plugin.models.precision import Precision, Verdict, lay_out, prepare_network
 from s3net_plugin.models.pruning import prune
 from s3net_plugin.models.resuming import ValidationRecord, best_of, check_padding, match_kernels, match_layout
-from s3net_plugin.models.saving import check_finite, plain, without_pretraining
+from s3net_plugin.models.saving import check_finite
 from s3net_plugin.models.skipping import SkippedSteps
 from s3net_plugin.models.train_options import OPTIONS, check_train_options
 from s3net_plugin.models.validation import validate
 from s3net_plugin.report import Report
 from s3net_plugin.utils import distributed, stopping
+from s3net_plugin.utils.network_options import plain, without_pretraining
 from s3net_plugin.utils.progress import progress
 from s3net_plugin.utils.rng import rng_state, set_rng_state
 
@@ -47,6 +48,7 @@ class S3NetModel(SRModel):
 
     train_options = frozenset(OPTIONS)
     check_train_options = staticmethod(check_train_options)
+    stops_on_signals = True
 
     def __init__(self, opt: dict[str, Any]) -> None:
         super().__init__(opt)

@@ -1,8 +1,7 @@
-"""What BasicSR's models save, written whole: methods that ``compat`` gives to ``BaseModel``, and plain content."""
+"""What BasicSR's models save, written whole: methods that ``compat`` gives to ``BaseModel``."""
 
 from __future__ import annotations
 
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -70,20 +69,3 @@ def save_training_state(self: Any, epoch: int, current_iter: int) -> None:
     if hasattr(self, 'state_extras'):
         content.update(self.state_extras())
     save_whole(content, Path(self.opt['path']['training_states'], f'{current_iter}.state'))
-
-
-def without_pretraining(network_opt: dict[str, Any]) -> dict[str, Any]:
-    """The options of a network whose weights are about to be set, so that no file is asked for twice."""
-    options = deepcopy(network_opt)
-    if 'encoder_weights' in options:
-        options['encoder_weights'] = None
-    return options
-
-
-def plain(value: Any) -> Any:
-    """Dicts, lists, numbers and text only, which is what a ``weights_only`` reader admits."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value.item() if hasattr(value, 'item') else value

@@ -45,9 +45,6 @@ def check_train_options(opt: dict[str, Any]) -> None:
     amp = train.get('amp')
     if amp is not None and amp not in TYPES:
         raise ValueError(f'amp: {amp!r} is unknown{did_you_mean(amp, TYPES)}')
-    decay = train.get('ema_decay') or 0
-    if not isinstance(decay, (int, float)) or not 0 <= decay < 1:
-        raise ValueError(f'ema_decay: {decay!r} is not a number from 0 (no average) to below 1, such as 0.999')
     arch = (opt.get('network_g') or {}).get('type')
     if train.get('pad_channels') and arch != 'S3Net':
         raise ValueError(f'pad_channels: works with the arch S3Net only, not with {arch}')

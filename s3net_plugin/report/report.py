@@ -42,6 +42,7 @@ class Report:
         self._rows: dict[str, Sequence[Row]] = {}
         self._summary: dict[str, Any] = {}
         self._sections: list[np.ndarray] = []
+        self._waiting = [dataset['name'] for dataset in opt['datasets'].values()]
 
     def add(self, dataset: Any, rows: Sequence[Row], view: Callable[[int], Mapping[str, np.ndarray]]) -> None:
         """Add a data set. Without rows the report stays as it is, and the log says why there are none.
@@ -55,10 +56,13 @@ class Report:
             OSError: a file cannot be written.
         """
         name = dataset.opt['name']
+        self._waiting = [other for other in self._waiting if other != name]
         if not rows:
             reason = 'it has no targets' if self._opt['val'].get('metrics') else 'val: metrics names none'
             saved = 'images only' if self._opt['val']['save_img'] else 'and val: save_img is off, so nothing is saved'
             get_root_logger().info(f'{name}: no scores, {reason}; {saved}.')
+            if self._summary:
+                self._write_summary()
             return
         folder = Path(self._opt['path']['results_root'])
         self._rows[name] = rows
@@ -69,14 +73,19 @@ class Report:
             self._summary = start_summary(self._opt, self._network, shape, self._device, rows[0].seconds)
         self._summary['peak_memory'] = max(memory, self._summary.get('peak_memory', memory), key=_bytes)
         best_first = add_dataset(self._summary, name, rows)
-        _write(folder / 'summary.json', json.dumps(self._summary, indent=2, ensure_ascii=False, allow_nan=False) + '\n')
-        _write(folder / 'summary.md', summary_markdown(self._summary))
+        self._write_summary()
         get_root_logger().info(f'Scores, beside what costs nothing to beat:\n{dataset_markdown(self._summary, name)}\n')
         self._sections.append(self._section(name, best_first, view))
         write_picture(folder / 'contact_sheet.png', stack(self._sections))
         if self._device.type == 'cuda':
             # What the report itself took is not what the next data set takes.
             torch.cuda.reset_peak_memory_stats(self._device)
+
+    def _write_summary(self) -> None:
+        folder = Path(self._opt['path']['results_root'])
+        self._summary['not_tested'] = self._waiting
+        _write(folder / 'summary.json', json.dumps(self._summary, indent=2, ensure_ascii=False, allow_nan=False) + '\n')
+        _write(folder / 'summary.md', summary_markdown(self._summary))
 
     def _section(
         self, name: str, best_first: Sequence[Row], view: Callable[[int], Mapping[str, np.ndarray]]

@@ -54,6 +54,8 @@ def dataset_markdown(summary: Mapping[str, Any], dataset: str) -> str:
 def summary_markdown(summary: Mapping[str, Any]) -> str:
     """Return the whole summary."""
     parts = [f'# {summary["name"]}']
+    if summary['not_tested']:
+        parts.append(f'**Not complete**: the run has not come to {", ".join(summary["not_tested"])}.')
     for dataset, worst in summary['worst'].items():
         head = ['worst images', *summary['settings']['metrics']]
         rows = [[row['image'], *(number(row[metric]) for metric in head[1:])] for row in worst]

@@ -42,6 +42,21 @@ def init_dist(launcher: str, backend: str | None = None, port: int | None = None
     dist.init_process_group(backend=backend or ('nccl' if gpus else 'gloo'))
 
 
+def announced_processes(launcher: str) -> int:
+    """Return the number of processes that a launcher has started, before they have joined.
+
+    Raises:
+        OptionError: there are several, and ``launcher`` is ``none``: each would do the whole run in the same folder.
+    """
+    for starter, variable, flag in (('torchrun', 'WORLD_SIZE', 'pytorch'), ('srun', 'SLURM_STEP_NUM_TASKS', 'slurm')):
+        count = os.environ.get(variable, '1')
+        if count.isdigit() and int(count) > 1:
+            if launcher == 'none':
+                raise OptionError(f'{starter} has started {count} processes; add --launcher {flag}, or start one')
+            return int(count)
+    return 1
+
+
 def _export_slurm(port: int | None) -> None:
     """Set what ``init_process_group`` reads from what Slurm sets."""
     nodes = os.environ['SLURM_NODELIST']

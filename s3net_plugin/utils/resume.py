@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+from basicsr.archs import build_network
 from basicsr.utils import check_resume
 
+from s3net_plugin.compat import no_log_file_yet
 from s3net_plugin.utils.checkpoint import load_plain
 from s3net_plugin.utils.distributed import agreed
 from s3net_plugin.utils.errors import OptionError
+from s3net_plugin.utils.network_options import check_fit, without_pretraining
 from s3net_plugin.utils.progress import progress
 
 
@@ -22,7 +26,8 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     ``--auto_resume`` take up what was left behind.
 
     Raises:
-        OptionError: the chosen state or one of its networks is missing or not whole, in this process.
+        OptionError: the chosen state or one of its networks is missing or not whole, in this process, or a network is
+            not the one that the option file describes.
     """
     progress.resumed = {}
     path, newest = opt['path'].get('resume_state'), None
@@ -35,6 +40,10 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
         state = _load(opt, Path(path))
     except (OSError, ValueError) as error:
         raise OptionError(f'path:resume_state: {error} (every process has to see the files)') from None
+    for key in _networks(opt):
+        opt[key] = without_pretraining(opt[key])
+        if opt['path'].get(key.replace('network', 'strict_load'), True):
+            _check_network(opt, key, state['iter'])
     if newest is None and opt['rank'] == 0:
         _leave_behind(Path(opt['path']['training_states']), state['iter'])
     opt['path']['resume_state'] = str(path)
@@ -44,6 +53,16 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
             opt['path'][key] = 'params'
     progress.resumed = state
     return state
+
+
+def can_resume(opt: dict[str, Any], *, auto_resume: bool, debug: bool) -> bool:
+    """Whether a run will go on from a state, as far as names of files tell; ``opt`` is the option file's content."""
+    path = opt.get('path') or {}
+    if not auto_resume or path.get('resume_state'):
+        return bool(path.get('resume_state'))
+    name = f'debug_{opt.get("name")}' if debug and not str(opt.get('name')).startswith('debug') else opt.get('name')
+    folder = Path(path.get('experiments_root') or f'experiments/{name}').expanduser()
+    return bool(training_states(folder / 'training_states'))
 
 
 def training_states(folder: Path) -> list[Path]:
@@ -77,8 +96,23 @@ def _load(opt: dict[str, Any], path: Path) -> dict[str, Any]:
     state = load_plain(path)
     if 'iter' not in state:
         raise ValueError(f'{path}: not a training state')
-    ignored = opt['path'].get('ignore_resume_networks') or ()
-    for key in opt:
-        if key.startswith('network_') and key not in ignored:
-            load_plain(Path(opt['path']['models'], f'net_{key.removeprefix("network_")}_{state["iter"]}.pth'))
+    for key in _networks(opt):
+        load_plain(_checkpoint(opt, key, state['iter']))
     return state
+
+
+def _networks(opt: dict[str, Any]) -> list[str]:
+    ignored = opt['path'].get('ignore_resume_networks') or ()
+    return [key for key in opt if key.startswith('network_') and key not in ignored]
+
+
+def _checkpoint(opt: dict[str, Any], key: str, iteration: int) -> Path:
+    return Path(opt['path']['models'], f'{key.replace("network", "net")}_{iteration}.pth')
+
+
+def _check_network(opt: dict[str, Any], key: str, iteration: int) -> None:
+    path = _checkpoint(opt, key, iteration)
+    content = load_plain(path)
+    with no_log_file_yet(), torch.random.fork_rng(devices=[]):  # what the run draws is the same with and without this
+        net = build_network(opt[key])
+    check_fit(net, key, opt[key], content, content.get('params'), f'{path} (from which the run goes on)')

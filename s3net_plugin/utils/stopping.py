@@ -1,4 +1,4 @@
-"""Leaving on SIGTERM or SIGUSR1: schedulers send them some time before they take a machine away."""
+"""Leaving on SIGTERM or SIGUSR1, which schedulers send some time before they take a machine away, and on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -6,27 +6,38 @@ import functools
 import multiprocessing
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 # sysexits.h: EX_TEMPFAIL, "try again later". Nothing else in a run exits with it.
 EXIT_STOPPED = 75
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+# A terminal and a launcher may both hand on one Ctrl-C.
+ONE_CTRL_C = 1.0  # seconds
 
-_received: list[int] = []
+_received: list[tuple[int, float]] = []
 
 
 def _note(number: int, frame: FrameType | None) -> None:
-    _received.append(number)
+    now = time.monotonic()
+    earlier = [when for other, when in _received if other == number == signal.SIGINT]
+    if earlier and now - earlier[0] > ONE_CTRL_C:
+        raise KeyboardInterrupt
+    _received.append((number, now))
+    if number == signal.SIGINT and not earlier:
+        print('Ctrl-C: saving after this step; once more leaves at once, without saving', file=sys.stderr, flush=True)
 
 
 def listen() -> None:
     """Note the signals from now on instead of dying of them. Only the main thread can; elsewhere nothing changes."""
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
-            signal.signal(number, _note)
+            if signal.getsignal(number) != signal.SIG_IGN:  # a shell spares what runs in the background Ctrl-C
+                signal.signal(number, _note)
 
 
 def requested() -> bool:

@@ -10,6 +10,7 @@ import lmdb
 import pytest
 
 from s3net_plugin.cli import main
+from s3net_plugin.data import Draw, RGBDRelightPairedDataset
 from s3net_plugin.data.lmdb_database import INFO_KEY
 from s3net_plugin.data.prepare import prepare
 
@@ -20,11 +21,13 @@ def prepared(rendered, tmp_path):
     return tmp_path / 'set'
 
 
-def corrupt(path):
-    """Damage all records of a database."""
-    with lmdb.open(str(path)) as env, env.begin(write=True) as transaction:
+def corrupt(root, options):
+    """Damage all depth maps of a prepared set, but for what is read before a run starts."""
+    first = RGBDRelightPairedDataset(options)[Draw(0, 0, 0, 0)]
+    spared = {Path(first[name]).name[: len('Image000')].encode() for name in ('lq_path', 'guide_path')}
+    with lmdb.open(str(root / 'depth.lmdb')) as env, env.begin(write=True) as transaction:
         for key, value in list(transaction.cursor()):
-            if key != INFO_KEY:
+            if key not in (INFO_KEY, *spared):
                 transaction.put(key, value[:-50])
 
 
@@ -50,9 +53,9 @@ def test_a_corrupt_record_ends_the_run_with_one_line(
 ):
     bad = tmp_path / 'bad'
     shutil.copytree(prepared, bad)
-    corrupt(bad / 'depth.lmdb')
     use(options, 'train', prepared)
     use(options, phase, bad)
+    corrupt(bad, {**options['datasets'][phase], 'phase': phase})
     options['datasets']['train'] |= {'num_worker_per_gpu': workers, 'prefetch_mode': prefetch}
     token = uuid.uuid4().hex
     monkeypatch.setenv('S3NET_TEST_TOKEN', token)

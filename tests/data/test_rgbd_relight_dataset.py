@@ -253,18 +253,15 @@ def test_a_damaged_file_is_an_error_naming_it_and_the_set(pairs, damage, workers
     traceback.clear_frames(caught.tb)  # they hold the loader in a cycle, and its workers for 5 s each
 
 
-def test_check_options_raises_what_the_constructor_raises(vidit, tmp_path):
-    RGBDRelightPairedDataset.check_options(options(vidit[0]))
+def test_what_is_wrong_with_the_options_is_said_by_the_constructor(vidit, tmp_path):
     for change, message in (
         ({'gt_sise': 8}, "did you mean 'gt_size'"),
         ({'dataroot': str(tmp_path)}, 'not usable as layout scenes: it holds no image .*VIDIT'),
         ({'layout': 'pairs'}, 'not usable as layout pairs: it holds no PNG image in input/; VIDIT'),
         ({'scenes': [9, 10]}, 'selects none'),
     ):
-        opt = options(vidit[0], **change)
-        for function in (RGBDRelightPairedDataset.check_options, RGBDRelightPairedDataset):
-            with pytest.raises(ValueError, match=f"^train dataset 'Tiny': .*{message}"):
-                function(opt)
+        with pytest.raises(ValueError, match=f"^train dataset 'Tiny': .*{message}"):
+            RGBDRelightPairedDataset(options(vidit[0], **change))
 
 
 def test_basicsr_builds_it_and_its_loaders_from_options(vidit):

@@ -1,9 +1,12 @@
 """What a training run leaves, in forms that can be compared bit by bit."""
 
 import json
+import shutil
+from pathlib import Path
 
 import torch
 
+from s3net_plugin.data import Draw, RGBDRelightPairedDataset
 from s3net_plugin.utils.checkpoint import load_plain
 
 
@@ -34,3 +37,13 @@ def equal(a, b):
     if isinstance(a, (list, tuple)):
         return len(a) == len(b) and all(map(equal, a, b))
     return torch.equal(a, b) if torch.is_tensor(a) else a == b
+
+
+def damaged(rendered, folder):
+    """Copy a rendered set and damage the images of its second scene, but for what is read before a run starts."""
+    shutil.copytree(rendered, folder)
+    common = {'phase': 'train', 'layout': 'scenes', 'dataroot': str(folder), 'scenes': [0, 1]}
+    first = RGBDRelightPairedDataset({**common, 'name': 'x', 'type': 'x'})[Draw(0, 0, 0, 0)]
+    for image in set(folder.glob('Image001_*.png')) - {Path(first['guide_path'])}:
+        image.write_bytes(image.read_bytes()[:60])
+    return folder

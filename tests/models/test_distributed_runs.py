@@ -2,7 +2,6 @@
 
 import csv
 import os
-import shutil
 import signal
 import time
 
@@ -11,7 +10,7 @@ import pytest
 from s3net_plugin.utils.checkpoint import load_plain
 from s3net_plugin.utils.stopping import EXIT_STOPPED
 from tests.models.commands import Command, free_port, launch, until
-from tests.models.runs import equal, result, states, steps
+from tests.models.runs import damaged, equal, result, states, steps
 
 # Plain gradient descent shows the gradient; Adam would blow up rounding where it is near zero. No dropout, since the
 # processes draw their own masks.
@@ -172,11 +171,21 @@ def test_a_process_that_dies_ends_the_others(prepare, tmp_path):
     assert time.monotonic() - started < 20
 
 
+@pytest.mark.parametrize(
+    ('starter', 'environment'), [('torchrun', {'WORLD_SIZE': 2}), ('srun', {'SLURM_STEP_NUM_TASKS': 2})]
+)
+def test_several_processes_without_a_launcher_are_refused(prepare, tmp_path, starter, environment):
+    command = Command(tmp_path, 'train', '-opt', prepare(tmp_path), **environment)
+    assert command.wait() == 2
+    launcher = {'torchrun': 'pytorch', 'srun': 'slurm'}[starter]
+    assert command.output.splitlines()[-1] == (
+        f'basicsr: error: {starter} has started 2 processes; add --launcher {launcher}, or start one'
+    )
+    assert not (tmp_path / 'experiments').exists()
+
+
 def test_an_error_that_one_process_may_be_alone_with_says_which(prepare, rendered, tmp_path):
-    shutil.copytree(rendered, tmp_path / 'set')
-    for image in (tmp_path / 'set').glob('Image001_*.png'):
-        image.write_bytes(image.read_bytes()[:60])
-    path = prepare(tmp_path, {**PLAIN, 'datasets:train:dataroot': str(tmp_path / 'set')})
+    path = prepare(tmp_path, {**PLAIN, 'datasets:train:dataroot': str(damaged(rendered, tmp_path / 'set'))})
     for rank, command in enumerate(launch(tmp_path, 2, 'train', '-opt', path)):
         assert command.wait() == 1
         line = command.output.splitlines()[-1]

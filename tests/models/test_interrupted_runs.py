@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import signal
 import time
 
@@ -11,7 +10,7 @@ import pytest
 from s3net_plugin.utils.checkpoint import load_plain
 from s3net_plugin.utils.stopping import EXIT_STOPPED
 from tests.models.commands import Command, until
-from tests.models.runs import equal, result, states, steps
+from tests.models.runs import damaged, equal, result, states, steps
 
 ITERATIONS = 20
 
@@ -58,8 +57,8 @@ def test_a_run_killed_at_random_moments_ends_like_one_that_was_not(prepare, undi
 
 @pytest.mark.parametrize(
     ('number', 'to_group', 'workers'),
-    [(signal.SIGTERM, True, 2), (signal.SIGUSR1, False, 0)],
-    ids=['SIGTERM_to_all_processes', 'SIGUSR1'],
+    [(signal.SIGTERM, True, 2), (signal.SIGUSR1, False, 0), (signal.SIGINT, True, 2)],
+    ids=['SIGTERM_to_all_processes', 'SIGUSR1', 'Ctrl_C'],
 )
 def test_a_run_asked_to_stop_saves_and_goes_on_without_repeating_a_step(
     prepare, undisturbed, tmp_path, number, to_group, workers
@@ -93,6 +92,33 @@ def test_validation_is_left_when_asked_to_stop_and_made_up_for_later(prepare, un
     assert output.count('Validation val') == 6  # iterations 4 to 20, and the end
     assert steps(tmp_path) == steps(undisturbed)
     assert_same(tmp_path, undisturbed)
+
+
+def test_ctrl_c_ends_a_stock_model_in_one_line(prepare, tmp_path):
+    path = prepare(tmp_path, {'model_type': 'SRModel', 'train:total_iter': 1e6})
+    command = Command(tmp_path, 'train', '-opt', path)
+    until(lambda: states(tmp_path))
+    command.kill(signal.SIGINT)
+    assert command.wait() == 130
+    last = command.output.splitlines()[-1]
+    assert last == 'basicsr: error: interrupted; --auto_resume goes on from the last state that was saved'
+    assert 'Traceback' not in command.output
+
+
+def test_a_test_that_is_interrupted_says_that_its_results_are_not_complete(prepare, tiny_options, tmp_path):
+    set_ = tiny_options['datasets']['val']
+    changes = {
+        'datasets': {'test_1': {**set_, 'name': 'first'}, 'test_2': {**set_, 'name': 'second'}},
+        # three methods on each of three images
+        'val:metrics': {'x': {'type': 'calculate_sigterm', 'at': 10, 'number': int(signal.SIGINT)}},
+        'val:suffix': None,
+    }
+    command = Command(tmp_path, 'test', '-opt', prepare(tmp_path, changes))
+    assert command.wait() == 130
+    assert command.output.splitlines()[-1] == 'basicsr: error: interrupted; the results are not complete'
+    summary = (tmp_path / 'results/tiny/summary.md').read_text()
+    assert '**Not complete**: the run has not come to second.' in summary
+    assert '## first' in summary
 
 
 def test_without_a_seed_the_run_keeps_the_one_that_it_drew(prepare, tmp_path):
@@ -143,10 +169,8 @@ def test_torn_files_are_passed_over_and_old_states_dropped_but_never_the_best(pr
 
 
 def test_a_data_error_in_a_worker_is_one_line(prepare, rendered, tmp_path):
-    shutil.copytree(rendered, tmp_path / 'set')
-    for image in (tmp_path / 'set').glob('Image001_*.png'):
-        image.write_bytes(image.read_bytes()[:60])
-    workers = {'datasets:train:num_worker_per_gpu': 1, 'datasets:train:dataroot': str(tmp_path / 'set')}
+    root = damaged(rendered, tmp_path / 'set')
+    workers = {'datasets:train:num_worker_per_gpu': 1, 'datasets:train:dataroot': str(root)}
     command = Command(tmp_path, 'train', '-opt', prepare(tmp_path, workers))
     assert command.wait() == 1, command.output
     lines = command.output.splitlines()

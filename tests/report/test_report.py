@@ -146,6 +146,7 @@ class FakeSet:
 def report(tmp_path):
     opt = {
         'name': 'alone',
+        'datasets': {},
         'path': {'results_root': str(tmp_path)},
         'val': {
             'save_img': True,

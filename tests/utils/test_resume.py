@@ -1,5 +1,5 @@
 import pytest
-import torch
+from basicsr.archs import build_network
 
 from s3net_plugin.utils.checkpoint import save_whole
 from s3net_plugin.utils.errors import OptionError
@@ -12,11 +12,12 @@ def experiment(tmp_path):
     """Options of a run, in a folder with whole states of iterations 9, 10 and 100."""
     for folder in ('training_states', 'models'):
         (tmp_path / folder).mkdir()
+    network = {'type': 'SRVGGNetCompact', 'num_feat': 1, 'num_conv': 0, 'upscale': 1}
     for iteration in (9, 10, 100):
         save_whole({'iter': iteration, 'epoch': 0}, tmp_path / f'training_states/{iteration}.state')
-        save_whole({'params': {'w': torch.zeros(9)}}, tmp_path / f'models/net_g_{iteration}.pth')
+        save_whole({'params': build_network(network).state_dict()}, tmp_path / f'models/net_g_{iteration}.pth')
     path = {name: str(tmp_path / name) for name in ('training_states', 'models')}
-    yield {'auto_resume': True, 'rank': 0, 'network_g': {}, 'path': path}
+    yield {'auto_resume': True, 'rank': 0, 'network_g': network, 'path': path}
     progress.resumed = {}
 
 

@@ -37,6 +37,23 @@ def test_a_signal_is_noted_and_survived(listening, number):
     assert stopping.requested()
 
 
+def test_a_second_ctrl_c_is_obeyed_at_once_but_an_echo_of_the_first_is_not(listening, monkeypatch):
+    for _ in range(2):
+        os.kill(os.getpid(), signal.SIGINT)
+    monkeypatch.setattr(stopping, 'ONE_CTRL_C', 0)
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_signal_that_is_ignored_stays_so(monkeypatch):
+    before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopping.listen()
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize('number', stopping.SIGNALS)
 def test_workers_survive_the_signal_of_a_stranger(listening, number):
     loader = DataLoader(Slow(), num_workers=2)

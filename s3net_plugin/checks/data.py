@@ -1,0 +1,55 @@
+"""The section ``datasets``: data sets that can be built, and loaders that can serve them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from basicsr.utils.registry import DATASET_REGISTRY
+from torch.utils.data import Dataset
+
+from s3net_plugin.checks.values import check_at_least, check_label, is_foreign, named, registered, require
+from s3net_plugin.data.sampler import check_batch
+from s3net_plugin.utils.errors import OptionError
+
+_LOADER = {'batch_size_per_gpu': 1, 'num_worker_per_gpu': 0}  # smallest values
+
+
+def build_dataset(phase: str, options: Any, opt: dict[str, Any], is_train: bool, processes: int) -> Dataset | None:
+    """Return the data set of a phase as the run will build it; None for one of another package, which may be costly."""
+    place = f'datasets:{phase}'
+    kinds = ('train', 'val') if is_train else ('val', 'test')
+    kind = phase.split('_')[0]
+    if kind not in kinds:
+        job = 'training' if is_train else 'test'
+        raise OptionError(f'{place}: a {job} file has datasets named {" or ".join(kinds)}')
+    require(options, ['name', 'type', *(_LOADER if kind == 'train' else [])], place)
+    check_label(options['name'], f'{place}:name')
+    cls = registered(DATASET_REGISTRY, options['type'], f'{place}:type')
+    for name, smallest in {**_LOADER, 'dataset_enlarge_ratio': 1}.items():
+        check_at_least(options, name, smallest, 'a number', f'{place}:', needed=kind == 'train' and name in _LOADER)
+    _check_prefetching(options, place, uses_gpu=opt['num_gpu'] != 0 and torch.cuda.is_available())
+    if is_foreign(cls):
+        return None
+    options = {**options, 'phase': kind, **({'scale': opt['scale']} if 'scale' in opt else {})}
+    for name in ('dataroot_gt', 'dataroot_lq'):  # as BasicSR does
+        if isinstance(options.get(name), str):
+            options[name] = str(Path(options[name]).expanduser())
+    with named(place):
+        dataset = cls(options)
+    if kind == 'train':
+        ratio = options.get('dataset_enlarge_ratio') or 1
+        check_batch(len(dataset), math.ceil(len(dataset) * ratio / processes), options['batch_size_per_gpu'])
+    return dataset
+
+
+def _check_prefetching(options: dict[str, Any], place: str, *, uses_gpu: bool) -> None:
+    mode = options.get('prefetch_mode')
+    if mode not in (None, 'cpu', 'cuda'):
+        raise OptionError(f'{place}:prefetch_mode: {mode!r} is neither cpu nor cuda')
+    if mode == 'cuda' and not uses_gpu:
+        raise OptionError(f'{place}:prefetch_mode: cuda needs a GPU, and this run has none; use cpu or leave it out')
+    if mode == 'cuda' and options.get('pin_memory') is not True:
+        raise OptionError(f'{place}:prefetch_mode: cuda needs pin_memory: true')
