@@ -13,39 +13,38 @@ import argparse
 import json
 import logging
 import sys
-from pathlib import Path
 
-import torch
-
-from s3net_plugin import benchmark
-from s3net_plugin.utils.files import written_aside
-
-DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16}
+from command_line import default_device, output_file, run
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = 'cuda' if torch.cuda.is_available() else 'cpu'
-    parser.add_argument('--device', choices=['cpu', 'cuda'], default=default, help='default here: %(default)s')
+    parser.add_argument('--device', choices=['cpu', 'cuda'], help='default: cuda if PyTorch sees a GPU, otherwise cpu')
     parser.add_argument(
         '--compile', action=argparse.BooleanOptionalAction, help='compile all that is fast; default: on cuda only'
     )
-    parser.add_argument('--dtype', choices=DTYPES, help='of what is fast; default: bfloat16 on cuda, float32 on cpu')
+    dtypes = ('float32', 'bfloat16')
+    parser.add_argument('--dtype', choices=dtypes, help='of what is fast; default: bfloat16 on cuda, float32 on cpu')
     parser.add_argument('--rounds', type=int, help='how often each is timed, 2 or more; default: 15 on cuda, 9 on cpu')
     parser.add_argument('--quick', action='store_true', help='tiny: shows that it runs, the figures mean nothing')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures there, too')
+    parser.add_argument('--json', type=output_file, metavar='FILE', help='write the figures there, too')
     args = parser.parse_args(argv)
     if args.rounds is not None and args.rounds < 2:
         parser.error('--rounds: at least 2 are needed')
+    # imported here since it takes seconds, which --help should not
+    import torch
+
+    from s3net_plugin import benchmark
+    from s3net_plugin.utils.files import written_aside
+
     if args.device == 'cuda' and not torch.cuda.is_available():
         sys.exit('error: --device cuda: PyTorch sees no GPU here; take --device cpu')
-    if args.json and not args.json.parent.is_dir():
-        sys.exit(f'error: --json: no such folder: {args.json.parent}')
     logging.getLogger('basicsr').setLevel(logging.ERROR)  # it warns of VGG19's random weights, which are meant here
 
-    device = torch.device(args.device)
+    device = torch.device(args.device or default_device())
+    dtype = getattr(torch, args.dtype) if args.dtype else None
     settings = benchmark.choose_settings(
-        device, dtype=DTYPES.get(args.dtype), compile=args.compile, rounds=args.rounds, quick=args.quick
+        device, dtype=dtype, compile=args.compile, rounds=args.rounds, quick=args.quick
     )
     machine = benchmark.machine(device)
     outcomes = benchmark.run(settings, announce=lambda text: print(text, file=sys.stderr))
@@ -59,4 +58,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

@@ -14,14 +14,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from s3net_plugin.data.benchmark import benchmark
-from s3net_plugin.utils.files import written_aside
+from command_line import output_file, run
 
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the result there as well')
+    parser.add_argument('--json', type=output_file, metavar='FILE', help='write the result there as well')
     parser.add_argument('--size', type=int, default=1024, help='side of the images; crops have half (default: 1024)')
     parser.add_argument('--scenes', type=int, default=3, help='scenes of six images (default: 3)')
     parser.add_argument('--samples', type=int, default=60, help='samples to time for each line (default: 60)')
@@ -29,6 +28,8 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.size < 8 or arguments.scenes < 2 or arguments.samples < 1:
         parser.error('--size must be 8 or more, --scenes 2 or more, --samples 1 or more')
+    if arguments.folder and not arguments.folder.is_dir():
+        parser.error(f'--folder: {arguments.folder}: no such folder')
     return arguments
 
 
@@ -50,6 +51,10 @@ def print_table(result: dict[str, Any]) -> None:
 def main() -> None:
     """Measure and print."""
     args = parse_arguments()
+    # imported here since it takes seconds, which --help should not
+    from s3net_plugin.data.benchmark import benchmark
+    from s3net_plugin.utils.files import written_aside
+
     with tempfile.TemporaryDirectory(dir=args.folder, prefix='benchmark_data_') as folder:
         result = benchmark(Path(folder), scenes=args.scenes, size=args.size, samples=args.samples)
     print_table(result)
@@ -59,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

@@ -14,10 +14,12 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from s3net_plugin.data.options import LAYOUTS
-from s3net_plugin.data.set_check import KINDS, Report, check_set
-from s3net_plugin.utils.files import written_aside
+from command_line import LAYOUTS, output_file, run
+
+if TYPE_CHECKING:
+    from s3net_plugin.data.set_check import Report
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -26,7 +28,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('dataroot', type=Path, help='folder of images, or of rgb.lmdb and depth.lmdb')
     parser.add_argument('--layout', choices=('auto', *LAYOUTS), default='auto', help='default: told by the files')
     parser.add_argument('--target-images', type=Path, help='folder of the target images, if not DATAROOT/target')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the report there as well')
+    parser.add_argument('--json', type=output_file, metavar='FILE', help='write the report there as well')
     parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='threads (default: one for each core)')
     arguments = parser.parse_args()
     if arguments.workers < 1:
@@ -36,6 +38,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def print_report(report: Report) -> None:
     """Print every problem, then a table of how many there are."""
+    from s3net_plugin.data.set_check import KINDS
+
     for problem in report.problems:
         print(f'{problem.kind}: {problem.name}: {problem.detail}')
     print(f'{report.dataroot} ({report.backend}, layout {report.layout}):', end=' ')
@@ -47,17 +51,21 @@ def print_report(report: Report) -> None:
 def main() -> None:
     """Check, report, and set the exit status."""
     args = parse_arguments()
+    # imported here since it takes seconds, which --help should not
+    from s3net_plugin.data.set_check import check_set
+    from s3net_plugin.utils.files import written_aside
+
     try:
         report = check_set(args.dataroot, layout=args.layout, target_images=args.target_images, workers=args.workers)
+        print_report(report)
         if args.json:
             with written_aside(args.json) as aside:
                 aside.write_text(json.dumps(report.as_json(), indent=1))
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
-    print_report(report)
     sys.exit(1 if report.problems else 0)
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

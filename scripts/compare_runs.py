@@ -13,18 +13,21 @@ import argparse
 import sys
 from pathlib import Path
 
-from s3net_plugin.report.chart import write_chart
-from s3net_plugin.report.compare import comparison_markdown, read_runs
+from command_line import output_file, run
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('results', type=Path, nargs='+', metavar='RESULT', help='a folder that `basicsr test.py` wrote')
-    parser.add_argument('--output', type=Path, default=Path('comparison.png'), help='default: %(default)s')
+    parser.add_argument('--output', type=output_file, default=Path('comparison.png'), help='default: %(default)s')
     parser.add_argument(
         '--no-published', action='store_true', help="leave the challenge's scores out, for data other than VIDIT"
     )
     arguments = parser.parse_args()
+    # imported here since it takes seconds, which --help should not
+    from s3net_plugin.report.chart import write_chart
+    from s3net_plugin.report.compare import comparison_markdown, read_runs
+
     try:
         runs = read_runs(arguments.results)
         print(comparison_markdown(runs, with_published=not arguments.no_published))
@@ -35,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

@@ -13,17 +13,20 @@ import argparse
 import sys
 from pathlib import Path
 
-from s3net_plugin.export import export_file
-from s3net_plugin.relight.network import load_network
+from command_line import output_file, run
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--checkpoint', type=Path, required=True, help='of BasicSR, as training writes it (.pth)')
-    parser.add_argument('--output', type=Path, nargs='+', required=True, metavar='FILE', help='.pt2 or .onnx')
+    parser.add_argument('--output', type=output_file, nargs='+', required=True, metavar='FILE', help='.pt2 or .onnx')
     parser.add_argument('--size', type=int, default=256, help='side of the input to time (%(default)s)')
     parser.add_argument('--force', action='store_true', help='overwrite what is there')
     args = parser.parse_args(argv)
+    # imported here since it takes seconds, which --help should not
+    from s3net_plugin.export import export_file
+    from s3net_plugin.relight.network import load_network
+
     try:
         for path in args.output:
             if path.exists() and not args.force:
@@ -41,4 +44,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

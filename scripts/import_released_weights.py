@@ -13,12 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from s3net_plugin.archs.checkpoint import read_state_dict
-from s3net_plugin.archs.released_weights import RELEASED_OPTIONS, convert_released
+from command_line import output_file, run
 
 
 def import_released(src: Path, dst: Path, *, force: bool) -> None:
@@ -26,30 +21,31 @@ def import_released(src: Path, dst: Path, *, force: bool) -> None:
 
     Raises:
         FileExistsError: ``dst`` is there and ``force`` is not set.
-        FileNotFoundError: There is no ``src``, or no folder for ``dst``.
+        FileNotFoundError: There is no ``src``.
         ValueError: ``src`` is not the released network.
     """
     if dst.exists() and not force:
         raise FileExistsError(f'{dst}: already there; pass --force to overwrite it')
-    if not dst.parent.is_dir():
-        raise FileNotFoundError(f'{dst.parent}: no such folder to write {dst.name} to')
+    # imported here since it takes seconds, which --help should not
+    import torch
+
+    from s3net_plugin.archs.checkpoint import read_state_dict
+    from s3net_plugin.archs.released_weights import RELEASED_OPTIONS, convert_released
+    from s3net_plugin.utils.files import written_aside
+
     state_dict = read_state_dict(src)
     try:
         params = convert_released(state_dict)
     except ValueError as error:
         raise ValueError(f'{src}: {error}') from error
-    part = dst.with_name(f'{dst.name}.part')
-    try:
-        torch.save({'params': params, 'network_g': RELEASED_OPTIONS}, part)
-        part.replace(dst)
-    finally:
-        part.unlink(missing_ok=True)
+    with written_aside(dst) as aside:
+        torch.save({'params': params, 'network_g': RELEASED_OPTIONS}, aside)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('src', type=Path, metavar='SRC', help="the authors' checkpoint")
-    parser.add_argument('dst', type=Path, metavar='DST', help='the BasicSR checkpoint to write, ending in .pth')
+    parser.add_argument('dst', type=output_file, metavar='DST', help='the BasicSR checkpoint to write, ending in .pth')
     parser.add_argument('--force', action='store_true', help='overwrite DST')
     args = parser.parse_args()
     try:
@@ -60,4 +56,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

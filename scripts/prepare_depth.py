@@ -15,24 +15,13 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from tqdm import tqdm
+from command_line import add_depth_arguments, default_device, run
 
-from s3net_plugin.relight.batch import report
-from s3net_plugin.relight.depth_estimation import DEFAULT_MODEL, DepthEstimator
-from s3net_plugin.relight.depth_maps import (
-    FAR_OVER_NEAR,
-    MAP_SUFFIXES,
-    depth_from_disparity,
-    depth_from_metric,
-    read_map,
-    write_depth,
-)
-from s3net_plugin.relight.jobs import Job, files_in
-from s3net_plugin.relight.photo import SUFFIXES, read_photo
-from s3net_plugin.relight.relighter import shrink
+# What the functions import takes seconds, which --help should not.
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -42,23 +31,21 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--from', dest='kind', choices=('photo', 'disparity', 'depth'), default='photo', help='(%(default)s)'
     )
-    parser.add_argument('--depth-model', default=DEFAULT_MODEL, metavar='NAME|DIR', help='(%(default)s)')
-    parser.add_argument(
-        '--far-over-near',
-        type=float,
-        default=FAR_OVER_NEAR,
-        help='how many times farther the farthest point is than the nearest, which disparity leaves open (%(default)g)',
-    )
+    add_depth_arguments(parser)
     parser.add_argument(
         '--size', type=int, default=1024, help='longer side of the map of a photo, at most (%(default)s pixels)'
     )
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='(%(default)s)')
     parser.add_argument('--force', action='store_true', help='overwrite what is there')
     return parser.parse_args(argv)
 
 
 def reader(args: argparse.Namespace) -> Callable[[Path], np.ndarray]:
     """Return what makes normalised depth of a file."""
+    from s3net_plugin.relight.depth_estimation import DepthEstimator
+    from s3net_plugin.relight.depth_maps import depth_from_disparity, depth_from_metric, read_map
+    from s3net_plugin.relight.photo import read_photo
+    from s3net_plugin.relight.relighter import shrink
+
     if args.kind == 'disparity':
         return lambda path: depth_from_disparity(read_map(path), args.far_over_near)
     if args.kind == 'depth':
@@ -69,8 +56,17 @@ def reader(args: argparse.Namespace) -> Callable[[Path], np.ndarray]:
 
 def prepare(args: argparse.Namespace) -> int:
     """Make a map of every file; return how many could not be made."""
+    from tqdm import tqdm
+
+    from s3net_plugin.relight.batch import report
+    from s3net_plugin.relight.depth_maps import MAP_SUFFIXES, write_depth
+    from s3net_plugin.relight.jobs import Job, check_folder, files_in
+    from s3net_plugin.relight.photo import SUFFIXES
+
     sources = files_in(args.input, SUFFIXES if args.kind == 'photo' else MAP_SUFFIXES)
-    single = not args.input.is_dir() and args.output.suffix.lower() == '.png'
+    single = not args.input.is_dir() and not args.output.is_dir() and args.output.suffix.lower() == '.png'
+    if not single:
+        check_folder(args.output, 'OUTPUT is a .png for one map, otherwise a folder')
     read = reader(args)
     failed = 0
     for source in tqdm(sources, desc='depth', unit='map', disable=len(sources) == 1):
@@ -91,6 +87,7 @@ def prepare(args: argparse.Namespace) -> int:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
+    args.device = args.device or default_device()
     try:
         failed = prepare(args)
     except (ImportError, OSError, ValueError) as error:
@@ -100,4 +97,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

@@ -13,9 +13,9 @@ import os
 import sys
 from pathlib import Path
 
-from s3net_plugin.data.lmdb_records import DEPTH_CODECS, IMAGE_CODECS
-from s3net_plugin.data.options import LAYOUTS
-from s3net_plugin.data.prepare import prepare
+from command_line import DEPTH_CODECS, IMAGE_CODECS, LAYOUTS, run
+
+MAX_SIZE = 8192  # far more than any training takes; an image of this size has 200 MB
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -37,17 +37,21 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='threads (default: one for each core)')
     arguments = parser.parse_args()
-    if arguments.workers < 1 or (arguments.size is not None and arguments.size < 1):
-        parser.error('--workers and --size must be 1 or more')
+    if arguments.workers < 1:
+        parser.error('--workers must be 1 or more')
+    if arguments.size is not None and not 1 <= arguments.size <= MAX_SIZE:
+        parser.error(f'--size must be from 1 to {MAX_SIZE}')
     return arguments
 
 
 def main() -> None:
     """Prepare; end with one line if that cannot be done."""
+    arguments = parse_arguments()
+    # imported here since it takes seconds, which --help should not
+    from s3net_plugin.data.prepare import prepare
+
     try:
-        done = prepare(**vars(parse_arguments()))
-    except KeyboardInterrupt:
-        sys.exit('stopped; run the same command to go on')
+        done = prepare(**vars(arguments))
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
     print(
@@ -57,4 +61,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run(main, 'stopped; run the same command to go on')

@@ -11,10 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from s3net_plugin.rendering.folder import Settings
-from s3net_plugin.rendering.layouts import write_one_to_one, write_pairs
-from s3net_plugin.rendering.render import render_set
-from s3net_plugin.rendering.tracer import VARIANTS
+from command_line import VARIANTS, run
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -48,6 +45,11 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Render, or copy; end with one line if that cannot be done."""
     args = parse_arguments()
+    # imported here since it takes seconds, which --help should not
+    from s3net_plugin.rendering.folder import Settings
+    from s3net_plugin.rendering.layouts import write_one_to_one, write_pairs
+    from s3net_plugin.rendering.render import render_set
+
     numbers = range(args.first_scene, args.first_scene + args.scenes)
     try:
         if args.layout == 'scenes':
@@ -62,12 +64,10 @@ def main() -> None:
             write_pairs(args.source, args.output, numbers=numbers, seed=args.seed)
         else:
             write_one_to_one(args.source, args.output, numbers=numbers)
-    except KeyboardInterrupt:
-        sys.exit('stopped; run the same command to go on')
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         sys.exit(f'error: {error}')
     print(f'{args.output}: {args.scenes} scenes, layout {args.layout}')
 
 
 if __name__ == '__main__':
-    main()
+    run(main, 'stopped; run the same command to go on')

@@ -93,6 +93,9 @@ def main() -> None:
             serve(args, Path(folder))
         except (ImportError, OSError, ValueError) as error:
             sys.exit(f'error: {error}')
+        except KeyboardInterrupt:
+            print('stopped', file=sys.stderr)
+            sys.exit(130)  # 128 + SIGINT, as shells have it
 
 
 if __name__ == '__main__':

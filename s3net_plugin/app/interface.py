@@ -8,7 +8,7 @@ import gradio as gr
 import numpy as np
 
 from s3net_plugin.app.studio import Studio
-from s3net_plugin.relight.jobs import DEPTH_SUFFIXES
+from s3net_plugin.data.scene_index import DEPTH_SUFFIXES
 
 # Fonts that every system has, so that the page asks no other server for anything.
 THEME = gr.themes.Soft(font=['system-ui', 'sans-serif'], font_mono=['ui-monospace', 'monospace'])

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from s3net_plugin.relight.batch import report
 from s3net_plugin.relight.depth_maps import read_depth, write_depth
-from s3net_plugin.relight.jobs import DEPTH_SUFFIXES, companion
+from s3net_plugin.relight.jobs import depth_map
 from s3net_plugin.relight.photo import SUFFIXES, read_photo
 from s3net_plugin.relight.photo_writing import write_photo
 from s3net_plugin.relight.relighter import Relighter, shrink
@@ -61,7 +61,7 @@ class Studio:
         self._guides: list[tuple[Path, Path | None]] = []
         for guide in tqdm(guides, desc='guides', unit='photo'):
             try:
-                depth = guide_depth and companion(guide_depth, guide, DEPTH_SUFFIXES)
+                depth = guide_depth and depth_map(guide_depth, guide)
                 thumbnail = _screen(read_photo(guide, max_pixels).pixels, THUMBNAIL)
             except (OSError, ValueError) as error:
                 report(str(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import statistics
 import time
 from pathlib import Path
@@ -148,7 +149,13 @@ def _time(dataset: Any, samples: int, start: str) -> tuple[float, float]:
     """Return medians of the CPU seconds and the clock's seconds a sample."""
     sampler = draws(len(dataset), samples + _WARM_UP)
     loader = DataLoader(_Timed(dataset), batch_size=None, sampler=sampler, num_workers=1, multiprocessing_context=start)
-    cpu, clock = zip(*list(loader)[_WARM_UP:], strict=True)
+    # Ctrl-C reaches all processes of a terminal: the worker inherits that it is ignored, and leaves with this process.
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        timed = iter(loader)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    cpu, clock = zip(*list(timed)[_WARM_UP:], strict=True)
     return statistics.median(cpu), statistics.median(clock)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ _BATCH_BYTES = 64 * 2**20
 
 class LmdbWriter:
     """Writes records in batches, each of which is stored whole or not at all. Use it in a ``with`` statement.
+
+    If that ends in an exception before the first batch is stored, the folder is removed.
 
     Args:
         path: The database's folder; what is in it already is kept.
@@ -52,8 +55,11 @@ class LmdbWriter:
     def __enter__(self) -> LmdbWriter:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        nothing_stored = self._env.stat()['entries'] <= 1  # INFO_KEY
         self._env.close()
+        if kind is not None and nothing_stored:
+            shutil.rmtree(self.path)
 
     def keys(self) -> set[bytes]:
         """Return the keys of what is stored."""

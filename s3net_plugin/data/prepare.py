@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,6 +68,11 @@ def prepare(
     """
     source, target = source.expanduser().absolute(), target.expanduser().absolute()
     _check_folders(source, target, target_images)
+    is_new = not target.exists() or (target.is_dir() and not any(target.iterdir()))
+    if not is_new and not any((target / name).is_dir() for name in CODECS):
+        raise ValueError(
+            f'{target}: is there already and is no database that prepare_vidit.py made; choose another --target'
+        )
     reader = DiskReader(str(source), target=str(target_images.expanduser()) if target_images else None)
     try:
         layout = detect_layout(reader) if layout == 'auto' else layout
@@ -87,7 +92,7 @@ def prepare(
     images = {encode_key(file.stem): file for file in files if not file.is_depth}
     depth_maps = {encode_key(file.stem): file for file in files if file.is_depth}
     parts = [(RGB, images, {'codec': codec, **settings}), (DEPTH, depth_maps, {'codec': depth, **settings})]
-    if not target.exists() or not any(target.iterdir()):
+    if is_new:
         with _folder_beside(target) as aside:
             for name, keys, described in parts:
                 expected = sum(Path(reader.path(file.name)).stat().st_size for file in keys.values())
@@ -123,7 +128,11 @@ def _folder_beside(target: Path) -> Iterator[Path]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ValueError(f'{target}: another run is preparing it; wait for it to end') from None
-        yield aside
+        try:
+            yield aside
+        finally:
+            with suppress(OSError):  # it holds something to go on with, or has been renamed
+                aside.rmdir()
     finally:
         os.close(descriptor)
 
@@ -153,4 +162,4 @@ def _check(target: Path, name: str, keys: dict[bytes, StoredFile], settings: dic
         if set(database.iter_keys()) != keys.keys():
             raise ValueError('it holds other files than the source')
     except ValueError as error:
-        raise ValueError(f'{target}: is not what was asked for; delete it or choose another folder: {error}') from None
+        raise ValueError(f'{target}: is not what was asked for; choose another --target: {error}') from None

@@ -251,9 +251,12 @@ def _select(names: list[str], numbers: tuple[int, int] | None) -> list[str]:
     if numbers is None:
         return names
     first, last = numbers
-    kept = [name for name in names if (digits := re.search(r'\d+$', name)) and first <= int(digits[0]) <= last]
+    numbered = {name: int(digits[0]) for name in names if (digits := re.search(r'\d+$', name))}
+    kept = [name for name, number in numbered.items() if first <= number <= last]
     if not kept:
         raise ValueError(f'`scenes: [{first}, {last}]` selects none of {names[0]} to {names[-1]}')
+    if last > max(numbered.values()):
+        raise ValueError(f'`scenes: [{first}, {last}]` asks for more than is there, {names[0]} to {names[-1]}')
     return kept
 
 

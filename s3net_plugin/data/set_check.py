@@ -29,6 +29,7 @@ KINDS = {
     'unpaired_name': 'a file whose counterpart is missing',
     'undecodable': 'a file or record that cannot be decoded',
     'bad_depth': 'NaN, infinite or not normalised depth',
+    'flat_depth': 'a depth map without depth: one value throughout',
     'size_differs': 'a size unlike that of the others',
     'depth_wrap_around': 'depth that seems to have overflowed and to begin at 0 again',
     'database': 'a database that cannot be used',
@@ -199,6 +200,8 @@ def _check_pixels(reader: Reader, listing: _Listing, workers: int, show_progress
             depth = reader.depth(name)
             if not np.isfinite(depth).all():
                 raise DepthValueError(f'{reader.path(name)}: depth has NaN or infinite values')
+            if depth.min() == depth.max():
+                return _size(depth), [Problem('flat_depth', name, f'is {depth.flat[0]:g} throughout')]
             suspects = count_wrap_arounds(depth)
             detail = f'{suspects} areas near 0 in the middle of areas near 1'
             return _size(depth), [Problem('depth_wrap_around', name, detail)] if suspects else []

@@ -26,7 +26,7 @@ def check_images(owner: str, pred: Tensor, target: Tensor, *, min_side: int = 1,
         raise ValueError(f'{owner}: expected floating point, got {shapes} of {pred.dtype} and {target.dtype}')
 
 
-def check_number(owner: object, option: str, value: object, low: float = -math.inf, high: float = math.inf) -> float:
+def check_number(owner: object, option: str, value: object, low: float = 0, high: float = math.inf) -> float:
     """Return the number ``value`` as a float.
 
     Raises:
@@ -38,7 +38,8 @@ def check_number(owner: object, option: str, value: object, low: float = -math.i
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f'{place} must be a number, got {value!r}')
     if not math.isfinite(value) or not low <= value <= high:
-        raise ValueError(f'{place} must be finite and in [{low:g}, {high:g}], got {value!r}')
+        wanted = f'from {low:g} up' if high == math.inf else f'in [{low:g}, {high:g}]'
+        raise ValueError(f'{place} must be finite and {wanted}, got {value!r}')
     return float(value)
 
 

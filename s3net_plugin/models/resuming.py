@@ -99,18 +99,32 @@ def _best(results: list[dict[str, Any]], better: str) -> dict[str, Any]:
     return max(comparable, key=lambda result: sign * result['val'], default=nothing)
 
 
-def check_padding(state: dict[str, Any], train_opt: dict[str, Any]) -> None:
-    """Make sure that the optimizer's state is as wide as the network will be.
+def kept_options(train_opt: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of ``train`` that a training state is made for; call it before BasicSR takes out the types."""
+    return {
+        'pad_channels': bool(train_opt.get('pad_channels')),  # the optimizer's state is as wide as the network
+        'optim_g:type': train_opt['optim_g']['type'],
+        'scheduler:type': train_opt['scheduler']['type'],
+    }
+
+
+def check_kept(state: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Make sure that a training state is made for the options of the run that goes on from it.
+
+    Args:
+        state: the training state; what it does not know may be anything.
+        wanted: as ``kept_options`` returned it.
 
     Raises:
-        OptionError: ``train:pad_channels`` is not what it was.
+        OptionError: one of them is not what it was.
     """
-    was, wanted = bool(state.get('pad_channels')), bool(train_opt.get('pad_channels'))
-    if was != wanted:
-        raise OptionError(
-            f'train:pad_channels: the run that goes on had {str(was).lower()}, which its optimizer is made for; set it '
-            'back, or start anew from its weights with path:pretrain_network_g'
-        )
+    for name, was in state.get('kept_options', {}).items():
+        if name in wanted and was != wanted[name]:
+            shown = str(was).lower() if isinstance(was, bool) else was
+            raise OptionError(
+                f'train:{name}: the run that goes on had {shown}, which its training state is made for; set it back, '
+                'or start anew from its weights with path:pretrain_network_g'
+            )
 
 
 def match_kernels(state: dict[str, Any], optimizers: Iterable[torch.optim.Optimizer]) -> None:

@@ -14,14 +14,20 @@ from basicsr.models.sr_model import SRModel
 from basicsr.utils import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from s3net_plugin.metrics import prepare_metric
 from s3net_plugin.models.averaging import Average, Statistics, share_buffers
 from s3net_plugin.models.objective import Objective
 from s3net_plugin.models.precision import Precision, Verdict, lay_out, prepare_network
 from s3net_plugin.models.pruning import prune
-from s3net_plugin.models.resuming import ValidationRecord, best_of, check_padding, match_kernels, match_layout
+from s3net_plugin.models.resuming import (
+    ValidationRecord,
+    best_of,
+    check_kept,
+    kept_options,
+    match_kernels,
+    match_layout,
+)
 from s3net_plugin.models.saving import check_finite
 from s3net_plugin.models.skipping import SkippedSteps
 from s3net_plugin.models.train_options import OPTIONS, check_train_options
@@ -78,6 +84,7 @@ class S3NetModel(SRModel):
         self._skipped = SkippedSteps(train_opt.get('max_nonfinite') or 10)
         self._stop = False
         self._resumed: dict[str, Any] | None = None
+        self._kept = kept_options(train_opt)
         self._record = ValidationRecord(Path(self.opt['path']['experiments_root'], 'validation.json'))
         self.setup_optimizers()
         self.setup_schedulers()
@@ -103,14 +110,7 @@ class S3NetModel(SRModel):
         net = prepare_network(net, self.opt['train'], self.opt['dist'], self.device)
         if not self.opt['dist']:
             return net
-        return DistributedDataParallel(
-            net,
-            device_ids=[torch.cuda.current_device()] if self.device.type == 'cuda' else None,
-            find_unused_parameters=self.opt.get('find_unused_parameters', False),
-            gradient_as_bucket_view=True,
-            # No step reads the statistics of BatchNorm, and validation shares them: not at every step.
-            broadcast_buffers=False,
-        )
+        return distributed.wrap(net, self.device, self.opt.get('find_unused_parameters', False))
 
     def get_optimizer(self, optim_type: str, params: list[Tensor], lr: float, **kwargs: Any) -> torch.optim.Optimizer:
         """Build any optimizer of ``torch.optim`` by its name."""
@@ -290,14 +290,14 @@ class S3NetModel(SRModel):
         return {
             'rng': self._rng_states,
             'skipped': self._skipped.count,
-            'pad_channels': bool(self.opt['train'].get('pad_channels')),
+            'kept_options': self._kept,
             'best_metric_results': plain(getattr(self, 'best_metric_results', {})),
             **self.precision.state(),
             **progress.state(),
         }
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
-        check_padding(resume_state, self.opt['train'])
+        check_kept(resume_state, self._kept)
         match_kernels(resume_state, self.optimizers)
         super().resume_training(resume_state)
         match_layout(self.optimizer_g)

@@ -6,10 +6,11 @@ import glob
 from dataclasses import dataclass
 from pathlib import Path
 
+from s3net_plugin.data.scene_index import DEPTH_SUFFIXES, SCENE_IMAGE
 from s3net_plugin.relight.photo import SUFFIXES
 from s3net_plugin.relight.photo_writing import check_suffix
 
-DEPTH_SUFFIXES = ('.npy', '.png', '.exr')
+_FILE_SUFFIXES = (*SUFFIXES, *DEPTH_SUFFIXES, '.bmp', '.gif', '.mp4', '.pfm')
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,47 @@ def files_in(place: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
     return found
 
 
-def companion(place: Path, photo: Path, suffixes: tuple[str, ...]) -> Path:
-    """Return ``place`` if it is no folder, otherwise the file in it that is named like ``photo`` but for the suffix.
+def check_folder(output: Path, advice: str) -> None:
+    """Raise ValueError with ``advice`` if ``output``, a folder to write, is a file or named like one."""
+    if output.is_file() or (output.suffix.lower() in _FILE_SUFFIXES and not output.is_dir()):
+        raise ValueError(f'{output}: is a file or named like one; {advice}')
+
+
+def companion(place: Path, photo: Path) -> Path:
+    """Return ``place`` if it is no folder, otherwise the photo in it that is named like ``photo`` but for the suffix.
 
     Raises:
         FileNotFoundError: There is none.
         ValueError: There are several.
     """
+    return _only(_named(photo.stem, place, SUFFIXES), place, photo, SUFFIXES) if place.is_dir() else place
+
+
+def depth_map(place: Path, photo: Path) -> Path:
+    """Return ``place`` if it is no folder, otherwise the depth map in it that is named like ``photo``.
+
+    ``photo`` itself is none. In VIDIT, ``Image001_2500_W.png`` has the depth of its scene, ``Image001``.
+
+    Raises:
+        FileNotFoundError: There is none.
+        ValueError: There are several, or ``place`` is ``photo``.
+    """
     if not place.is_dir():
+        if place.resolve() == photo.resolve():
+            raise ValueError(f'{photo}: is the photo itself; its depth map is another file')
         return place
-    found = sorted(p for p in place.glob(f'{glob.escape(photo.stem)}.*') if p.suffix.lower() in suffixes)
+    found = [path for path in _named(photo.stem, place, DEPTH_SUFFIXES) if path.resolve() != photo.resolve()]
+    scene = SCENE_IMAGE.fullmatch(f'{photo.stem}.png')
+    if not found and scene:
+        found = _named(scene[1], place, DEPTH_SUFFIXES)
+    return _only(found, place, photo, DEPTH_SUFFIXES)
+
+
+def _named(stem: str, folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    return sorted(path for path in folder.glob(f'{glob.escape(stem)}.*') if path.suffix.lower() in suffixes)
+
+
+def _only(found: list[Path], place: Path, photo: Path, suffixes: tuple[str, ...]) -> Path:
     if not found:
         raise FileNotFoundError(f'{place}: no {photo.stem} ({", ".join(suffixes)}) in it for {photo}')
     if len(found) > 1:
@@ -82,9 +114,9 @@ def plan_jobs(
         ValueError: ``output`` or ``guide`` does not go with ``photo``.
     """
     photos = files_in(photo)
-    if photo.is_dir() and output.is_file():
-        raise ValueError(f'{output}: a folder of photos needs a folder as --output')
-    if not photo.is_dir() and guide is not None and guide.is_dir():
+    if photo.is_dir():
+        check_folder(output, 'a folder of photos needs a folder as --output')
+    elif guide is not None and guide.is_dir():
         raise ValueError(f'{guide}: one photo takes one guide; for one photo under many guides use --sweep')
     if photo.is_dir() or output.is_dir() or not output.suffix:
         outputs = [output / p.name for p in photos]
@@ -95,9 +127,9 @@ def plan_jobs(
     problems: list[str] = []
     for path, result in zip(photos, outputs, strict=True):
         try:
-            its_guide = guide and companion(guide, path, SUFFIXES)
-            depth = photo_depth and companion(photo_depth, path, DEPTH_SUFFIXES)
-            its_guide_depth = guide_depth and companion(guide_depth, its_guide or path, DEPTH_SUFFIXES)
+            its_guide = guide and companion(guide, path)
+            depth = photo_depth and depth_map(photo_depth, path)
+            its_guide_depth = guide_depth and depth_map(guide_depth, its_guide or path)
         except (OSError, ValueError) as error:
             problems.append(str(error))
         else:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from s3net_plugin.data.images import resize
 from s3net_plugin.relight.batch import report
-from s3net_plugin.relight.jobs import DEPTH_SUFFIXES, companion
+from s3net_plugin.relight.jobs import depth_map
 from s3net_plugin.relight.relighter import Relighter, View, cover
 from s3net_plugin.relight.views import Views
 from s3net_plugin.utils.files import written_aside
@@ -41,7 +41,7 @@ def relight_under(
     done = []
     for path in tqdm(guides, desc='relighting', unit='guide'):
         try:
-            guide = views.guide(path, guide_depth and companion(guide_depth, path, DEPTH_SUFFIXES))
+            guide = views.guide(path, guide_depth and depth_map(guide_depth, path))
         except (OSError, ValueError) as error:
             report(str(error))
             continue

@@ -128,7 +128,7 @@ def _check_settings(root: Path, settings: Settings) -> None:
     elif found != wanted:
         raise ValueError(
             f'{root}: was rendered with {json.dumps(found)}, not with {json.dumps(wanted)};'
-            ' ask for the former, choose another folder, or delete this one'
+            ' ask for the former or choose another folder'
         )
 
 

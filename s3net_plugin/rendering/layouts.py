@@ -20,7 +20,7 @@ ONE_TO_ONE_TARGET: Light = (4500, 'E')
 def _new_folder(output: Path, subfolders: Sequence[str]) -> Iterator[Path]:
     """A folder to fill, which appears as ``output`` when it is complete and vanishes if it cannot be."""
     if output.exists():
-        raise ValueError(f'{output}: exists already; delete it or choose another folder')
+        raise ValueError(f'{output}: exists already; choose another folder')
     aside = output.with_name(f'.{output.name}.partial')
     shutil.rmtree(aside, ignore_errors=True)
     try:

@@ -88,10 +88,15 @@ def metrics(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
 
 
 def lines(runs: Sequence[Run], dataset: str) -> list[Line]:
-    """Return what was measured on a data set: every run's network, then the baselines, once where they agree."""
+    """Return what was measured on a data set: every run's network, then the baselines, once where they agree.
+
+    A run that was not tested on it has a line without means.
+    """
     result: list[Line] = []
     baselines: dict[str, dict[str, dict[str, float | None]]] = {}
     for run in runs:
+        if dataset not in run.summary['datasets']:
+            result.append(Line(run.label, {}))
         for method, scores in run.summary['datasets'].get(dataset, {}).items():
             means = {metric: score['mean'] for metric, score in scores.items()}
             if method == 'model':
@@ -150,4 +155,4 @@ def comparison_markdown(runs: Sequence[Run], *, with_published: bool = True) -> 
 
 
 def _cell(line: Line, metric: str) -> str:
-    return number(line.means[metric]) if metric in line.means else ''
+    return number(line.means[metric]) if metric in line.means else '-'  # not measured

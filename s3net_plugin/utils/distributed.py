@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from s3net_plugin.utils.errors import OptionError
 
@@ -78,6 +81,24 @@ def _expand(nodes: str) -> str:
         return subprocess.run(['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True).stdout
     except FileNotFoundError:
         raise OptionError('--launcher slurm: scontrol is not on the PATH; set MASTER_ADDR to the first node') from None
+
+
+def wrap(net: nn.Module, device: torch.device, find_unused_parameters: bool) -> DistributedDataParallel:
+    """Wrap a network that is on ``device`` so that the processes of a job exchange gradients.
+
+    Buffers are not synchronised at every step: no step reads the statistics of BatchNorm, and validation shares them.
+    """
+    # PyTorch 2.14 has another name for it and warns of the old one.
+    parameters = inspect.signature(DistributedDataParallel.__init__).parameters
+    name = 'forward_sync_buffers' if 'forward_sync_buffers' in parameters else 'broadcast_buffers'
+    no_buffers: dict[str, Any] = {name: False}
+    return DistributedDataParallel(
+        net,
+        device_ids=[torch.cuda.current_device()] if device.type == 'cuda' else None,
+        find_unused_parameters=find_unused_parameters,
+        gradient_as_bucket_view=True,
+        **no_buffers,
+    )
 
 
 def agreed(value: T) -> T:

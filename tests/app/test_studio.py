@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from s3net_plugin.app import __main__ as command
 from s3net_plugin.app.studio import Studio
 from s3net_plugin.relight.network import load_network
 from s3net_plugin.relight.relighter import Relighter
@@ -46,3 +47,18 @@ def test_large_photos_are_refused(make_studio):
         make_studio(lambda rgb: rgb[..., 0], max_pixels=200 * 200).relight(
             str(RENDERED / 'scene_4500_E.png'), None, str(RENDERED / 'guide_2500_NW.png'), None
         )
+
+
+def test_ctrl_c_ends_in_one_line_and_leaves_no_folder(monkeypatch, capsys, tmp_path):
+    def interrupted(args, folder):
+        (folder / 'upload').touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, 'serve', interrupted)
+    monkeypatch.setattr('sys.argv', ['app', '--checkpoint', 'net.pth'])
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == 'stopped\n'
+    assert list(tmp_path.iterdir()) == []

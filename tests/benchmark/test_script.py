@@ -47,11 +47,6 @@ def test_a_missing_gpu_is_one_line(main):
         main(['--device', 'cuda'])
 
 
-def test_a_missing_folder_is_one_line(main, tmp_path):
-    with pytest.raises(SystemExit, match=f'^error: --json: no such folder: {tmp_path / "missing"}$'):
-        main(['--device', 'cpu', '--json', str(tmp_path / 'missing/found.json')])
-
-
 def test_one_round_is_refused_since_it_has_no_spread(main, capsys):
     with pytest.raises(SystemExit):
         main(['--device', 'cpu', '--rounds', '1'])

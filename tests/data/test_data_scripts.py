@@ -43,7 +43,10 @@ def test_prepare_then_check(layouts, tmp_path, run):
 def test_prepare_says_in_one_line_what_it_cannot_do(tmp_path, run):
     status, _, _ = run('prepare_vidit', '--source', tmp_path / 'nowhere', '--target', tmp_path / 'set')
     assert status.startswith(f'error: {tmp_path}/nowhere: no such folder') and '\n' not in status
-    assert run('prepare_vidit', '--source', tmp_path, '--target', tmp_path / 'set', '--size', '0')[0] == 2
+    for size in ('0', '1000000'):
+        status, _, error = run('prepare_vidit', '--source', tmp_path, '--target', tmp_path / 'set', '--size', size)
+        assert status == 2 and error.endswith('error: --size must be from 1 to 8192\n')
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_check_ends_with_a_status_and_lists_all(layouts, tmp_path, run):
@@ -52,11 +55,13 @@ def test_check_ends_with_a_status_and_lists_all(layouts, tmp_path, run):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b'text')
         (path.parent / f'{name}.png').write_bytes((layouts['pairs'] / 'input' / f'{name}.png').read_bytes())
-    status, out, _ = run('check_dataset', tmp_path / 'set', '--layout', 'pairs', '--json', tmp_path / 'report.json')
+    status, out, _ = run('check_dataset', tmp_path / 'set', '--layout', 'pairs', '--json', tmp_path / 'new/report.json')
     assert status == 1
     for line in ('undecodable: input/Pair001.npy: not a depth map', 'unpaired_name: guide/Pair002.png: is missing'):
         assert line in out
-    assert json.loads((tmp_path / 'report.json').read_text())['counts'] == {'undecodable': 2, 'unpaired_name': 2}
+    assert json.loads((tmp_path / 'new/report.json').read_text())['counts'] == {'undecodable': 2, 'unpaired_name': 2}
+    status, _, error = run('check_dataset', tmp_path / 'set', '--layout', 'pairs', '--json', tmp_path)
+    assert status == 2 and error.endswith(f'error: argument --json: {tmp_path}: is a folder; name a file\n')
     status, _, error = run('check_dataset', tmp_path / 'nowhere')
     assert status == 2 and error == f'error: {tmp_path}/nowhere: no such folder\n'
 

@@ -48,7 +48,7 @@ def test_python_2_strings_load():
     data = DEPTH.tobytes()
     content = (
         b'\x80\x02}U\x10normalized_depth'
-        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x03K\x04\x86"
+        b'cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x03K\x04\x86'
         b'cnumpy\ndtype\nU\x02f4K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb'
         b'\x89T' + struct.pack('<I', len(data)) + data + b'tbs.'
     )

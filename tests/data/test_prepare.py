@@ -174,6 +174,25 @@ def test_a_run_that_failed_goes_on_when_the_file_is_mended(layouts, tmp_path, mo
     assert records(tmp_path / 'set') == records(tmp_path / 'whole')
 
 
+@pytest.mark.parametrize(('batch', 'left'), [(2**26, ['source']), (1, ['.set.partial', 'source'])])
+def test_a_run_that_is_interrupted_leaves_what_it_can_go_on_with_and_nothing_else(
+    layouts, tmp_path, monkeypatch, encoded, batch, left
+):
+    encode_image = prepare.encode_image
+
+    def interrupt_the_fourth(*image):
+        if len(encoded) == 3:
+            raise KeyboardInterrupt
+        return encode_image(*image)
+
+    monkeypatch.setattr(lmdb_writer, '_BATCH_BYTES', batch)
+    monkeypatch.setattr(prepare, 'encode_image', interrupt_the_fourth)
+    (tmp_path / 'source').symlink_to(layouts['one_to_one'])
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / 'source', tmp_path / 'set')
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
+
+
 def test_a_run_killed_at_any_moment_is_gone_on_with(layouts, tmp_path, monkeypatch, encoded):
     make(layouts['scenes'], tmp_path / 'whole')
     total, encode_image = len(encoded), prepare.encode_image
@@ -196,7 +215,7 @@ def test_a_run_killed_at_any_moment_is_gone_on_with(layouts, tmp_path, monkeypat
                     open_database(str(path), codecs)
                     assert records_of(path) == records_of(tmp_path / 'whole' / name)
                 except ValueError as error:
-                    assert re.search('is not finished|no LMDB database|was not made by', str(error))
+                    assert re.search('is not finished|no LMDB database|was not made by|LMDB cannot open it', str(error))
     encoded.clear()
     make(layouts['scenes'], target)
     assert kills >= 3 and len(encoded) < total
@@ -219,11 +238,13 @@ def test_an_occupied_target_is_refused(layouts, tmp_path):
     for target, options, message in (
         ('set', {'codec': 'raw'}, 'is not what was asked for; .*prepared with codec png, not raw'),
         ('set', {'size': 16}, 'prepared with size None, not 16'),
-        ('full', {}, 'is not what was asked for; .*no LMDB database'),
+        ('full', {}, 'is there already and is no database that prepare_vidit.py made; choose another --target$'),
+        ('full/notes.txt', {}, 'is there already and is no database'),
     ):
         with pytest.raises(ValueError, match=message) as caught:
             make(layouts['pairs'], tmp_path / target, **options)
         assert str(caught.value).startswith(f'{tmp_path}/{target}: ') and '\n' not in str(caught.value)
+        assert 'delete' not in str(caught.value)
     assert (tmp_path / 'full' / 'notes.txt').read_text() == 'mine'
 
 

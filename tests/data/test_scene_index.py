@@ -148,8 +148,10 @@ def test_pairs_share_their_names():
 
 
 def test_numbers_select_pairs():
-    index = PairIndex(Folders(**PAIRS), 'pairs', numbers=(2, 9), needs_target=True)
+    index = PairIndex(Folders(**PAIRS), 'pairs', numbers=(2, 2), needs_target=True)
     assert len(index) == 1 and index.files(0, chances(0, 0, 0, 0)).input == 'input/Pair002.png'
+    with pytest.raises(ValueError, match=r'`scenes: \[2, 9\]` asks for more than is there, Pair001 to Pair002'):
+        PairIndex(Folders(**PAIRS), 'pairs', numbers=(2, 9), needs_target=True)
 
 
 def test_target_may_be_missing_as_a_whole_in_a_test_set_only():

@@ -84,6 +84,7 @@ def test_everything_wrong_with_pairs_is_found_at_once(layouts, tmp_path):
         ('missing_depth', 'input/Pair001.npy'),
         ('unpaired_name', 'input/Pair01.npy'),
         ('size_differs', 'guide/Pair002.npy'),
+        ('flat_depth', 'guide/Pair002.npy'),
         ('undecodable', 'input/Pair002.npy'),
     }
 
@@ -127,6 +128,7 @@ def test_damaged_records_are_found(layouts, tmp_path, codec):
         ('size_differs', 'Image002_2500_E.png'),
         ('bad_depth', 'Image000.npy'),
         ('size_differs', 'Image002.npy'),
+        ('flat_depth', 'Image002.npy'),
         ('unpaired_name', 'rgb.lmdb/Image000_2500_E'),
     }
 
@@ -139,6 +141,14 @@ def test_databases_that_cannot_be_used_are_reported_both(layouts, tmp_path):
     report = check(root)
     assert found(report) == {('database', 'rgb.lmdb'), ('database', 'depth.lmdb')}
     assert 'truncated' in report.problems[0].detail
+
+
+@pytest.mark.parametrize('value', [0, 0.5, 1])
+def test_depth_of_one_value_is_found(layouts, tmp_path, value):
+    shutil.copytree(layouts['one_to_one'], tmp_path / 'set')
+    np.save(tmp_path / 'set' / 'depth' / 'Image001.npy', np.full((32, 32), value, np.float32))
+    (problem,) = check(tmp_path / 'set').problems
+    assert problem == ('flat_depth', 'depth/Image001.npy', f'is {value} throughout')
 
 
 @pytest.mark.parametrize('dtype', [np.uint8, np.uint16])

@@ -80,7 +80,7 @@ def test_integer_images_are_refused():
     ('options', 'message'),
     [
         ({'eps': '1e-3'}, r"S3NetCharbonnierLoss: eps is the text '1e-3'"),
-        ({'eps': 0}, r'S3NetCharbonnierLoss: eps must be finite and in'),
+        ({'eps': 0}, r'S3NetCharbonnierLoss: eps must be finite and from 1e-12 up'),
         ({'loss_weight': '1'}, r"loss_weight is the text '1'"),
         ({'loss_weight': True}, r'loss_weight must be a number, got True'),
         ({'loss_weight': math.nan}, r'loss_weight must be finite'),

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from s3net_plugin.models.resuming import ValidationRecord, best_of, match_layout
+from s3net_plugin.models.resuming import ValidationRecord, best_of, check_kept, kept_options, match_layout
+from s3net_plugin.utils.errors import OptionError
 
 METRICS = {'psnr': {'type': 'x'}, 'lpips': {'type': 'y', 'better': 'lower'}}
 
@@ -89,3 +90,22 @@ def test_the_state_of_an_optimizer_is_laid_out_like_its_parameters(kind):
     for name, value in optimizer.state[weight].items():
         assert torch.equal(value, before[name])
         assert value.ndim == 0 or value.stride() == weight.stride()
+
+
+TRAIN = {'optim_g': {'type': 'Adam'}, 'scheduler': {'type': 'MultiStepLR'}}
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'optim_g': {'type': 'SGD'}}, 'train:optim_g:type: the run that goes on had Adam'),
+        ({'scheduler': {'type': 'Other'}}, 'train:scheduler:type: the run that goes on had MultiStepLR'),
+        ({'pad_channels': True}, 'train:pad_channels: the run that goes on had false'),
+    ],
+)
+def test_a_training_state_serves_what_it_is_made_for_only(change, message):
+    state = {'kept_options': kept_options(TRAIN)}
+    check_kept(state, kept_options(TRAIN))
+    with pytest.raises(OptionError, match=message):
+        check_kept(state, kept_options({**TRAIN, **change}))
+    check_kept({}, kept_options({**TRAIN, **change}))  # the state of another model

@@ -104,6 +104,7 @@ def test_inputs_are_never_overwritten_even_with_force(relight, folders, output, 
         ({'input': 'nothing'}, 'nothing: no such file or folder'),
         ({'input': 'depth_less'}, 'nothing in it'),
         ({'input': 'photos', 'output': 'photos/a.jpg'}, 'needs a folder'),
+        ({'input': 'photos', 'output': 'out.png'}, r'out\.png: is a file or named like one; a folder of photos needs'),
         ({'output': 'out.bmp'}, 'must end in'),
     ],
 )
@@ -116,6 +117,19 @@ def test_what_does_not_go_together_is_one_line(relight, folders, change, message
 def test_depth_is_estimated_where_there_is_none(relight, folders, depth_models):
     relight('--depth-model', str(depth_models / 'relative'), input='photos', guide='guides/a.webp', output='out')
     assert sorted(path.name for path in (folders / 'out').iterdir()) == ['a.jpg', 'b.png']
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'input': 'photos'}, r'photos: is a folder; --sweep relights one photo, so name one with --input$'),
+        ({'output': 'sweep.png'}, r'sweep\.png: is a file or named like one; a sweep needs a folder as --output$'),
+    ],
+)
+def test_a_sweep_of_one_photo_into_a_folder_is_asked_for(relight, folders, change, message):
+    with pytest.raises(SystemExit, match=message):
+        relight(**{'input': 'photos/a.jpg', 'sweep': 'guides', 'output': 'out', **change})
+    assert not (folders / 'sweep.png').exists()
 
 
 @pytest.mark.parametrize('kind', ['gif', 'mp4'])
@@ -156,3 +170,11 @@ def test_prepare_depth_of_maps(prepare_depth_script, tmp_path, kind, nearest):
     assert depth[0, 3 - nearest] == 65535
     with pytest.raises(SystemExit, match='1 could not be made'):
         prepare_depth_script.main([str(tmp_path / 'map.npy'), str(tmp_path / 'out.png'), '--from', kind])
+
+
+@pytest.mark.parametrize(('source', 'output'), [('map.npy', 'one.jpg'), ('map.npy', 'map.npy'), ('.', 'all.png')])
+def test_prepare_depth_makes_no_folder_named_like_a_file(prepare_depth_script, tmp_path, source, output):
+    np.save(tmp_path / 'map.npy', np.float32([[10, 20]]))
+    with pytest.raises(SystemExit, match=rf'{output}: is a file or named like one; OUTPUT is a \.png for one map'):
+        prepare_depth_script.main([str(tmp_path / source), str(tmp_path / output), '--from', 'depth'])
+    assert [path.name for path in tmp_path.iterdir()] == ['map.npy']

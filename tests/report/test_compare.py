@@ -76,6 +76,13 @@ def test_what_makes_numbers_incomparable_is_said(write):
     ]
 
 
+def test_a_run_without_scores_on_a_data_set_stands_there_with_dashes(write):
+    runs = read_runs([write('a', summary('first', 20.0)), write('b', {**summary('second', 21.5), 'datasets': {}})])
+    rows = table_rows(comparison_markdown(runs))
+    assert rows['first'] == ['20.0000', '0.3000', 'not finite']
+    assert rows['second'] == ['-', '-', '-']
+
+
 def test_runs_of_one_name_go_by_their_folders(write):
     folders = [write('a', summary('same', 20.0)), write('b', summary('same', 21.0))]
     assert [run.label for run in read_runs(folders)] == list(map(str, folders))
@@ -104,9 +111,9 @@ def test_what_is_no_summary_is_named_in_one_line(write, content):
 
 def test_the_script_prints_the_table_and_writes_the_chart(write, run_script, tmp_path, capsys):
     folder = write('a', summary('first', 20.0))
-    run_script('compare_runs', 'a')
+    run_script('compare_runs', 'a', '--output', 'new/comparison.png')
     assert table_rows(capsys.readouterr().out)['first'][0] == '20.0000'
-    assert (tmp_path / 'comparison.png').read_bytes().startswith(b'\x89PNG')
+    assert (tmp_path / 'new/comparison.png').read_bytes().startswith(b'\x89PNG')
     (folder / 'summary.json').unlink()
     with pytest.raises(SystemExit, match=r'^error: a/summary\.json: no such summary; [^\n]+$'):
         run_script('compare_runs', 'a')

@@ -50,9 +50,7 @@ def test_what_cannot_be_counted_is_none_and_the_log_says_why(messages):
     network = Stubborn(1, 1, 1)
     found = complexity(network, (1, 4, 4), CPU, 0.1)
     assert (found['parameters'], found['flops'], found['activations']) == (2, None, None)
-    assert messages == [
-        'FLOPs and activations are not counted: the network cannot be traced (not while you watch).'
-    ]
+    assert messages == ['FLOPs and activations are not counted: the network cannot be traced (not while you watch).']
     assert not network._forward_hooks
     found = complexity(nn.Conv2d(1, 1, 1), (1, 4, 4), CPU, 100)
     assert (found['flops'], found['activations']) == (None, None)

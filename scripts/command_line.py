@@ -1,0 +1,60 @@
+"""What the scripts share. It imports nothing that takes long, so that --help and Ctrl-C are answered at once."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+# Values of s3net_plugin, which takes seconds to import; a test compares them.
+LAYOUTS = ('scenes', 'pairs', 'one_to_one')
+IMAGE_CODECS = ('png', 'raw')
+DEPTH_CODECS = ('float32', 'uint16')
+VARIANTS = ('scalar', 'llvm', 'auto')
+DEPTH_MODEL = 'depth-anything/Depth-Anything-V2-Small-hf'
+FAR_OVER_NEAR = 3.0
+
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def run(main: Callable[[], None], stopped: str = 'stopped') -> None:
+    """Call ``main``; Ctrl-C ends it with the line ``stopped`` and exit status 130."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        print(stopped, file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def output_file(text: str) -> Path:
+    """The ``type`` of an argument for a file to write: makes its folder, so that no work is lost for want of one."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f'{path}: is a folder; name a file')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f'{error.filename}: cannot be made a folder: {error.strerror}') from error
+    return path
+
+
+def add_depth_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how depth is estimated where there is none, and on what device everything runs."""
+    parser.add_argument(
+        '--depth-model', default=DEPTH_MODEL, metavar='NAME|DIR', help='estimates depth of photos (%(default)s)'
+    )
+    parser.add_argument(
+        '--far-over-near',
+        type=float,
+        default=FAR_OVER_NEAR,
+        help='how many times farther the farthest point is than the nearest, which disparity leaves open (%(default)g)',
+    )
+    parser.add_argument('--device', help='default: cuda if PyTorch sees a GPU, otherwise cpu')
+
+
+def default_device() -> str:
+    """Return ``cuda`` if PyTorch sees a GPU, otherwise ``cpu``."""
+    import torch
+
+    return 'cuda' if torch.cuda.is_available() else 'cpu'
