@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,22 @@ import torch
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
-from s3net_plugin.checks.values import check_at_least, check_label, is_foreign, named, registered, require
+from s3net_plugin.checks.values import (
+    check_at_least,
+    check_label,
+    is_foreign,
+    named,
+    refuse_misspelt,
+    registered,
+    require,
+)
 from s3net_plugin.data.sampler import check_batch
 from s3net_plugin.utils.errors import OptionError
 
 _LOADER = {'batch_size_per_gpu': 1, 'num_worker_per_gpu': 0}  # smallest values
+# What BasicSR reads of every data set, and one that it does not, but has in all its option files.
+_KNOWN = {*_LOADER, 'name', 'type', 'io_backend', 'dataset_enlarge_ratio', 'prefetch_mode', 'num_prefetch_queue'}
+_KNOWN |= {'pin_memory', 'persistent_workers', 'use_shuffle'}
 
 
 def build_dataset(phase: str, options: Any, opt: dict[str, Any], is_train: bool, processes: int) -> Dataset | None:
@@ -29,10 +42,13 @@ def build_dataset(phase: str, options: Any, opt: dict[str, Any], is_train: bool,
     check_label(options['name'], f'{place}:name')
     cls = registered(DATASET_REGISTRY, options['type'], f'{place}:type')
     for name, smallest in {**_LOADER, 'dataset_enlarge_ratio': 1}.items():
-        check_at_least(options, name, smallest, 'a number', f'{place}:', needed=kind == 'train' and name in _LOADER)
+        check_at_least(options, name, smallest, 'a number', f'{place}:', needed=name in options)
     _check_prefetching(options, place, uses_gpu=opt['num_gpu'] != 0 and torch.cuda.is_available())
     if is_foreign(cls):
         return None
+    if cls.__module__.startswith('basicsr.'):
+        source = ''.join(inspect.getsource(base) for base in cls.__mro__ if base.__module__.startswith('basicsr.'))
+        refuse_misspelt(options, set(re.findall(r"opt(?:\.get\(|\[)'(\w+)'", source)) | _KNOWN, place)
     options = {**options, 'phase': kind, **({'scale': opt['scale']} if 'scale' in opt else {})}
     for name in ('dataroot_gt', 'dataroot_lq'):  # as BasicSR does
         if isinstance(options.get(name), str):

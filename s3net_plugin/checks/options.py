@@ -24,6 +24,7 @@ from s3net_plugin.checks.values import (
     is_number,
     known,
     named,
+    refuse_misspelt,
     registered,
     require,
     subsection,
@@ -99,9 +100,12 @@ def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -
 
 def _check_logger(logger: dict[str, Any]) -> None:
     require(logger, ['print_freq', 'save_checkpoint_freq', 'use_tb_logger'], 'logger')
+    refuse_misspelt(logger, {'print_freq', 'save_checkpoint_freq', 'use_tb_logger', 'wandb'}, 'logger')
     for name in ('print_freq', 'save_checkpoint_freq'):
         check_at_least(logger, name, 1, 'a number of iterations', 'logger:', needed=True)
     wandb = logger.get('wandb') or {}
+    require(wandb, [], 'logger:wandb')
+    refuse_misspelt(wandb, {'project', 'resume_id', 'offline'}, 'logger:wandb')
     if not wandb.get('project'):
         return
     if importlib.util.find_spec('wandb') is None:

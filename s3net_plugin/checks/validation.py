@@ -8,15 +8,29 @@ from typing import Any
 import torch
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from s3net_plugin.checks.values import check_at_least, fits, is_foreign, is_number, known, named, registered, require
+from s3net_plugin.checks.values import (
+    check_at_least,
+    fits,
+    is_foreign,
+    is_number,
+    known,
+    named,
+    refuse_misspelt,
+    registered,
+    require,
+)
 from s3net_plugin.metrics import prepare_metric
 from s3net_plugin.utils.errors import OptionError
+
+# What BasicSR 1.4.2's models and pipeline read.
+_KNOWN = {'val_freq', 'save_img', 'suffix', 'metrics', 'pbar', 'flip_seq', 'center_frame_only', 'num_val_samples'}
 
 
 def check_val(opt: dict[str, Any], is_train: bool) -> None:
     """Check the section, which a test needs, and training with a validation set."""
     if not is_train or any(str(phase).startswith('val') for phase in opt['datasets']):
         require(opt, ['val'], '')
+        refuse_misspelt(opt['val'] or {}, _KNOWN, 'val')
         require(opt['val'], ['save_img', *(['val_freq'] if is_train else [])], 'val')
         if not is_train and opt['val']['save_img']:
             require(opt['val'], ['suffix'], 'val')

@@ -104,6 +104,15 @@ def known(names: Iterable[str], known_names: set[str], place: str, *also: str) -
         raise OptionError(f'{prefix}unknown option {name!r}{did_you_mean(name, known_names | set(also))}')
 
 
+def refuse_misspelt(names: Iterable[str], known_names: set[str], place: str) -> None:
+    """Refuse unknown names that are near to known ones: where options that nothing reads have always been passed over,
+    in BasicSR's own option files too."""
+    for name in sorted(set(names) - known_names, key=str):
+        near = did_you_mean(name, known_names, or_all=False)
+        if near:
+            raise OptionError(f'{place}: unknown option {name!r}{near}')
+
+
 def require(section: Any, names: Iterable[str], place: str) -> None:
     """Check that a section is one and has all of ``names``."""
     if not isinstance(section, dict):

@@ -49,6 +49,7 @@ def complaint(check):
     return run
 
 
+PAIRED = {'type': 'PairedImageDataset', 'name': 'x', 'batch_size_per_gpu': 2, 'num_worker_per_gpu': 0}
 STOCK = {'model_type': 'SRModel', 'train:wssim_opt': ...}
 
 
@@ -83,8 +84,10 @@ def test_what_works_is_accepted(check, changes):
         ({'datasets:val:name': 5}, 'datasets:val:name: 5 is not text'),
         ({'datasets:train:batch_size_per_gpu': 1000}, '120 samples (enlarged: 120 a process) do not fill one batch'),
         ({'datasets:train:num_worker_per_gpu': -1}, 'datasets:train:num_worker_per_gpu: -1'),
+        ({'datasets:train': PAIRED}, "datasets:train: 'io_backend' is missing"),
+        ({'datasets:train:dataset_enlarge_ratio': None}, 'datasets:train:dataset_enlarge_ratio: None is not a number'),
         ({'datasets:train:prefetch_mode': 'cuda'}, 'datasets:train:prefetch_mode: cuda needs a GPU'),
-        ({'datasets:train:type': 'PairedImageDataset'}, "datasets:train: 'dataroot_gt' is missing"),
+        ({'datasets:train:type': 'PairedImageDataset'}, "unknown option 'dataroot'; did you mean 'dataroot_"),
         ({'train:total_iter': None}, 'train:total_iter: None is not a number of iterations'),
         ({'train:warmup_iter': 'abc'}, "train:warmup_iter: 'abc' is not a number of iterations"),
         ({'train:ema_decay': 2}, 'train:ema_decay: 2 is not a number from 0'),
@@ -108,6 +111,12 @@ def test_what_works_is_accepted(check, changes):
         ({'val:metrics:psnr:crop_border': 16}, 'crop_border: 16 leaves nothing of the images in datasets:val, 32 x 32'),
         ({'val:metrics:psnr:better': 'up'}, "val:metrics:psnr:better: 'up' is neither higher nor lower"),
         ({'val:metrics:psnr:input_order': 'CHW'}, 'val:metrics:psnr:input_order: validation hands over HWC'),
+        ({'val:metric': {}}, "val: unknown option 'metric'; did you mean 'metrics'?"),
+        ({'logger:wandb': {'ofline': True}}, "logger:wandb: unknown option 'ofline'; did you mean 'offline'?"),
+        (
+            {'datasets:train': {**PAIRED, 'gt_sise': 8}},
+            "datasets:train: unknown option 'gt_sise'; did you mean 'gt_size'",
+        ),
         ({'path:pretrain_network_g': 5}, 'path:pretrain_network_g: 5 is not the path of a file'),
     ],
 )
