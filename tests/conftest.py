@@ -1,5 +1,6 @@
 """Shared by all tests: a tiny rendered set, option files for it, and the real commands in processes of their own."""
 
+import copy
 import functools
 import os
 import subprocess
@@ -52,6 +53,21 @@ def tiny_options(rendered):
         'val': {'val_freq': 2, 'save_img': True, 'metrics': {'psnr': {'type': 'calculate_psnr', 'crop_border': 0}}},
         'logger': {'print_freq': 1, 'save_checkpoint_freq': 1, 'use_tb_logger': True},
     }
+
+
+def change(options, changes):
+    """Return a copy of options with changes such as ``{'train:total_iter': 3}``; ``...`` removes an option."""
+    options = copy.deepcopy(options)
+    for place, value in changes.items():
+        *sections, name = place.split(':')
+        section = options
+        for key in sections:
+            section = section[key]
+        if value is ...:
+            section.pop(name)
+        else:
+            section[name] = copy.deepcopy(value)
+    return options
 
 
 @pytest.fixture

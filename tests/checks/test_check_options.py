@@ -8,31 +8,16 @@ from basicsr.archs import build_network
 
 from s3net_plugin.checks import check_options
 from s3net_plugin.utils.errors import OptionError
-from tests.conftest import tiny_options
+from tests.conftest import change, tiny_options
 
 SMALL = {'type': 'RRDBNet', 'num_in_ch': 8, 'num_out_ch': 3, 'num_feat': 4, 'num_block': 1, 'num_grow_ch': 4}
 COSINE = {'type': 'CosineAnnealingRestartLR', 'periods': [2], 'restart_weights': [1]}
 
 
-def changed(options, changes):
-    """Return options with changes such as ``{'train:total_iter': 3}``; ``...`` removes one."""
-    options = copy.deepcopy(options)
-    for place, value in changes.items():
-        *sections, name = place.split(':')
-        section = options
-        for key in sections:
-            section = section[key]
-        if value is ...:
-            section.pop(name)
-        else:
-            section[name] = value
-    return options
-
-
 @pytest.fixture
 def check(rendered):
     def run(changes, is_train=True, **how):
-        check_options(changed(tiny_options(rendered), changes), is_train=is_train, where='a.yml', **how)
+        check_options(change(tiny_options(rendered), changes), is_train=is_train, where='a.yml', **how)
 
     return run
 

@@ -1,12 +1,11 @@
 """A small network, a small set, and option files of runs that take a second."""
 
-import copy
-
 import pytest
 import torch
 import yaml
 
 import tests.models.tiny_plugin  # noqa: F401  (registers the network, the model and the loss)
+from tests.conftest import change
 
 PLUGINS = '[basicsr.plugins]\ntiny = tests.models.tiny_plugin\n'
 
@@ -47,18 +46,6 @@ def tiny_options(rendered):
         'val': {'val_freq': 4, 'save_img': False, 'metrics': {'psnr': {'type': 'calculate_psnr', 'crop_border': 0}}},
         'logger': {'print_freq': 1, 'save_checkpoint_freq': 2, 'use_tb_logger': False},
     }
-
-
-def change(options, changes):
-    """Return a copy of options with changes such as ``{'train:total_iter': 3}``."""
-    options = copy.deepcopy(options)
-    for place, value in changes.items():
-        *sections, name = place.split(':')
-        section = options
-        for key in sections:
-            section = section[key]
-        section[name] = copy.deepcopy(value)
-    return options
 
 
 @pytest.fixture(scope='session')

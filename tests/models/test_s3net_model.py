@@ -9,7 +9,7 @@ from torch import nn
 from s3net_plugin.models import S3NetModel
 from s3net_plugin.utils.checkpoint import load_plain
 from s3net_plugin.utils.errors import OptionError, RunError
-from tests.models.conftest import change
+from tests.conftest import change
 
 TINY = {'type': 'TinyNet'}
 S3NET = {'type': 'S3Net', 'encoder': 'resnet10t', 'residual': True}
