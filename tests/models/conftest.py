@@ -5,7 +5,9 @@ import torch
 import yaml
 
 import tests.models.tiny_plugin  # noqa: F401  (registers the network, the model and the loss)
+from s3net_plugin.models import S3NetModel
 from tests.conftest import change
+from tests.models.steps import TINY
 
 PLUGINS = '[basicsr.plugins]\ntiny = tests.models.tiny_plugin\n'
 
@@ -62,3 +64,20 @@ def prepare(tiny_options):
         return path
 
     return write
+
+
+@pytest.fixture
+def build(tiny_options, tmp_path):
+    """Build the model of an option file as BasicSR does."""
+
+    def model(changes=None, *, network=TINY, seed=0):
+        opt = change(tiny_options, {'network_g': dict(network), **(changes or {})})
+        opt |= {'is_train': True, 'dist': False, 'rank': 0, 'world_size': 1}
+        for name in ('models', 'training_states', 'experiments_root'):
+            opt['path'][name] = str(tmp_path / name)
+            (tmp_path / name).mkdir(exist_ok=True)
+        torch.manual_seed(seed)
+        return S3NetModel(opt)
+
+    yield model
+    torch.backends.cudnn.benchmark = False
