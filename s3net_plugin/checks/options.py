@@ -32,6 +32,7 @@ from s3net_plugin.checks.values import (
 from s3net_plugin.checks.weights import check_path
 from s3net_plugin.compat import no_log_file_yet
 from s3net_plugin.utils.errors import OptionError
+from s3net_plugin.utils.names import did_you_mean
 from s3net_plugin.utils.network_options import without_pretraining
 from s3net_plugin.utils.option_file import numbers_read_as_text
 
@@ -129,3 +130,11 @@ def _check_devices(opt: dict[str, Any]) -> None:
         raise OptionError(f"num_gpu: {wanted!r} is neither 'auto' nor a number of GPUs")
     if wanted != 'auto' and wanted > present:
         raise OptionError(f"num_gpu: {wanted} asked for, PyTorch sees {present}; 'auto' takes what is there, 0 the CPU")
+    distribution = opt.get('dist_params') or {}
+    require(distribution, [], 'dist_params')
+    known(distribution, {'backend', 'port'}, 'dist_params')
+    backend, backends = distribution.get('backend'), torch.distributed.Backend.backend_list
+    if backend is not None and backend not in backends:
+        raise OptionError(f'dist_params:backend: {backend!r} is unknown{did_you_mean(backend, backends)}')
+    if distribution.get('port') is not None and not is_number(distribution['port'], int):
+        raise OptionError(f'dist_params:port: {distribution["port"]!r} is not a number')

@@ -23,7 +23,7 @@ def init_dist(launcher: str, backend: str | None = None, port: int | None = None
     Args:
         launcher: ``pytorch`` (torchrun sets RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT) or ``slurm``
             (``srun`` sets SLURM_PROCID, SLURM_LOCALID, SLURM_NTASKS and SLURM_NODELIST).
-        backend: a backend of ``torch.distributed``; chosen by the device when not given.
+        backend: a backend of ``torch.distributed``; chosen by the device when not given, or NCCL without GPUs.
         port: the master's port under Slurm; MASTER_PORT or 29500 when not given.
         use_gpus: whether the run is to use the GPUs that are there.
 
@@ -42,6 +42,8 @@ def init_dist(launcher: str, backend: str | None = None, port: int | None = None
     gpus = torch.cuda.device_count() if use_gpus else 0
     if gpus:
         torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', rank)) % gpus)
+    if backend == 'nccl' and not gpus:  # as all of BasicSR's option files have it
+        backend = 'gloo'
     dist.init_process_group(backend=backend or ('nccl' if gpus else 'gloo'))
 
 

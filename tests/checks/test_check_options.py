@@ -66,6 +66,8 @@ def test_what_works_is_accepted(check, changes):
         ({'network_g:residual': 'false'}, "network_g:residual: 'false' is not true or false"),
         ({'network_g:in_channels': True}, 'network_g:in_channels: True is not a whole number'),
         ({'network_g:upsampling': 3}, 'network_g:upsampling: 3 is not a list'),
+        ({'dist_params': {'backend': 'ncl'}}, "dist_params:backend: 'ncl' is unknown; did you mean 'nccl'?"),
+        ({'dist_params': {'prot': 1}}, "dist_params: unknown option 'prot'; did you mean 'port'?"),
         ({'datasets:val:name': 5}, 'datasets:val:name: 5 is not text'),
         ({'datasets:train:batch_size_per_gpu': 1000}, '120 samples (enlarged: 120 a process) do not fill one batch'),
         ({'datasets:train:num_worker_per_gpu': -1}, 'datasets:train:num_worker_per_gpu: -1'),

@@ -197,7 +197,7 @@ def test_a_job_started_by_slurm_reads_its_variables(prepare, tmp_path):
     scontrol.parent.mkdir()
     scontrol.write_text('#!/bin/sh\n[ "$*" = "show hostnames node[1-2]" ] && printf "127.0.0.1\\nnode2\\n"\n')
     scontrol.chmod(0o755)
-    path = prepare(tmp_path, {**PLAIN, 'train:total_iter': 2, 'dist_params': {'backend': None, 'port': None}})
+    path = prepare(tmp_path, {**PLAIN, 'train:total_iter': 2, 'dist_params': {'backend': 'nccl', 'port': None}})
     job = {'SLURM_NODELIST': 'node[1-2]', 'SLURM_NTASKS': 2, 'MASTER_PORT': free_port()}
     job['PATH'] = f'{scontrol.parent}{os.pathsep}{os.environ["PATH"]}'
     commands = [
