@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 USAGE = 'usage: basicsr train.py|test.py -opt OPTIONS.yml [BasicSR flags]'
 _INTERRUPTED = {
@@ -61,6 +62,7 @@ def run(job: str, argv: Sequence[str]) -> None:
     opt = read_option_file(args.opt, args.force_yml)
     resumes = job == 'train' and resume.can_resume(opt, auto_resume=args.auto_resume, debug=args.debug)
     check_options(opt, is_train=job == 'train', where=args.opt, resumes=resumes, processes=processes)
+    _check_folder(job, args, opt, resumes)
     compat.prepare_run(opt)
     # BasicSR parses sys.argv itself, and knows one spelling of the local rank.
     sys.argv = [f'basicsr {job}.py', *(arg.replace('--local-rank', '--local_rank') for arg in argv)]
@@ -72,6 +74,19 @@ def run(job: str, argv: Sequence[str]) -> None:
         from basicsr.test import test_pipeline as pipeline
     pipeline(str(Path.cwd()))
     distributed.leave()
+
+
+def _check_folder(job: str, args: argparse.Namespace, opt: dict[str, Any], resumes: bool) -> None:
+    """Check the folder that the run will write to, in the first process, which makes it."""
+    from s3net_plugin.utils import run_folder
+
+    if os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) != '0':
+        return
+    folder = run_folder.run_folder(opt, is_train=job == 'train', debug=args.debug)
+    if not resumes:
+        run_folder.check_room(folder, opt, args.opt)
+    if job == 'train' and folder.is_dir():
+        run_folder.hold(folder)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -171,6 +171,7 @@ def run_to_total_iter() -> None:
     from s3net_plugin.data.sampler import check_batch
     from s3net_plugin.utils import stopping
     from s3net_plugin.utils.progress import progress
+    from s3net_plugin.utils.run_folder import hold
 
     stock = basicsr.train.create_train_val_dataloader
     if not _still_has(stock, 'total_epochs = math.ceil(total_iters / (num_iter_per_epoch))'):
@@ -178,6 +179,8 @@ def run_to_total_iter() -> None:
 
     def create_train_val_dataloader(opt: dict[str, Any], logger: Any) -> tuple:
         train_loader, sampler, val_loaders, _, total_iters = stock(opt, logger)
+        if opt['rank'] == 0:
+            hold(Path(opt['path']['experiments_root']))
         check_batch(len(sampler.dataset), len(sampler), opt['datasets']['train']['batch_size_per_gpu'])
         stopping.spare_workers(train_loader)
         # The pipeline's loop includes the last epoch's number.

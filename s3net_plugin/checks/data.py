@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import re
 from pathlib import Path
@@ -14,12 +13,14 @@ from torch.utils.data import Dataset
 
 from s3net_plugin.checks.values import (
     check_at_least,
+    check_flags,
     check_label,
     is_foreign,
     named,
     refuse_misspelt,
     registered,
     require,
+    source_of,
 )
 from s3net_plugin.data.sampler import check_batch
 from s3net_plugin.utils.errors import OptionError
@@ -47,8 +48,8 @@ def build_dataset(phase: str, options: Any, opt: dict[str, Any], is_train: bool,
     if is_foreign(cls):
         return None
     if cls.__module__.startswith('basicsr.'):
-        source = ''.join(inspect.getsource(base) for base in cls.__mro__ if base.__module__.startswith('basicsr.'))
-        refuse_misspelt(options, set(re.findall(r"opt(?:\.get\(|\[)'(\w+)'", source)) | _KNOWN, place)
+        read = re.findall(r"opt(?:\.get\(|\[)'(\w+)'", source_of(cls))
+        refuse_misspelt(options, set(read) | _KNOWN, place)
     options = {**options, 'phase': kind, **({'scale': opt['scale']} if 'scale' in opt else {})}
     for name in ('dataroot_gt', 'dataroot_lq'):  # as BasicSR does
         if isinstance(options.get(name), str):
@@ -62,6 +63,9 @@ def build_dataset(phase: str, options: Any, opt: dict[str, Any], is_train: bool,
 
 
 def _check_prefetching(options: dict[str, Any], place: str, *, uses_gpu: bool) -> None:
+    check_flags(options, ['pin_memory', 'persistent_workers'], place)
+    if options.get('persistent_workers') and not options.get('num_worker_per_gpu'):
+        raise OptionError(f'{place}:persistent_workers: there are none with num_worker_per_gpu: 0')
     mode = options.get('prefetch_mode')
     if mode not in (None, 'cpu', 'cuda'):
         raise OptionError(f'{place}:prefetch_mode: {mode!r} is neither cpu nor cuda')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 from copy import deepcopy
 from pathlib import Path
@@ -19,6 +20,7 @@ from s3net_plugin.checks.validation import check_val
 from s3net_plugin.checks.values import (
     build,
     check_at_least,
+    check_flags,
     check_label,
     is_foreign,
     is_number,
@@ -27,6 +29,7 @@ from s3net_plugin.checks.values import (
     refuse_misspelt,
     registered,
     require,
+    source_of,
     subsection,
 )
 from s3net_plugin.checks.weights import check_path
@@ -69,13 +72,16 @@ def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -
     require(opt, ['name', 'model_type', 'num_gpu', 'datasets', 'path'], '')
     model = registered(MODEL_REGISTRY, opt['model_type'], 'model_type')
     if not is_foreign(model):
-        known({key for key in opt if not str(key).startswith('network_')}, _TOP, '')
-        require(opt, ['network_g'], '')
+        networks_read = set(re.findall(r"opt\['(network_\w+)'\]", source_of(model)))
+        known(opt, _TOP | networks_read, '')
+        require(opt, networks_read if is_train else ['network_g'], '')
     check_label(opt['name'], 'name')
     check_at_least(opt, 'scale', 1, 'a number', '')
-    if opt.get('manual_seed') is not None and not (is_number(opt['manual_seed'], int) and opt['manual_seed'] >= 0):
-        raise OptionError(f'manual_seed: {opt["manual_seed"]!r} is not a whole number from 0')
+    seed = opt.get('manual_seed')
+    if seed is not None and not (is_number(seed, int) and 0 <= seed < 2**31):
+        raise OptionError(f'manual_seed: {seed!r} is not a whole number from 0 to 2147483647')
     _check_devices(opt)
+    _check_names(subsection(opt, 'datasets'))
     datasets = {
         str(phase): build_dataset(str(phase), options, opt, is_train, processes)
         for phase, options in subsection(opt, 'datasets').items()
@@ -99,8 +105,24 @@ def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -
     rehearse(opt, model, datasets, networks.get('network_g'), losses)
 
 
+def _check_names(datasets: dict[str, Any]) -> None:
+    """Data sets are told apart by their names, in the log, in tables and by their folders."""
+    if not datasets:
+        raise OptionError('datasets: none is given')
+    seen: dict[str, str] = {}
+    for phase, options in datasets.items():
+        kind = str(phase).split('_')[0]
+        name = f'{kind}:{options.get("name") if isinstance(options, dict) else phase}'
+        if name in seen:
+            raise OptionError(f'datasets:{phase}:name: datasets:{seen[name]} has the same; give each its own')
+        seen[name] = str(phase)
+
+
 def _check_logger(logger: dict[str, Any]) -> None:
     require(logger, ['print_freq', 'save_checkpoint_freq', 'use_tb_logger'], 'logger')
+    check_flags(logger, ['use_tb_logger'], 'logger')
+    if logger['use_tb_logger'] and Path('tb_logger').exists() and not Path('tb_logger').is_dir():
+        raise OptionError('logger:use_tb_logger: tb_logger, the folder that BasicSR logs to, is a file here')
     refuse_misspelt(logger, {'print_freq', 'save_checkpoint_freq', 'use_tb_logger', 'wandb'}, 'logger')
     for name in ('print_freq', 'save_checkpoint_freq'):
         check_at_least(logger, name, 1, 'a number of iterations', 'logger:', needed=True)

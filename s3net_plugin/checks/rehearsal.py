@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from basicsr.metrics import calculate_metric
 from basicsr.models.sr_model import SRModel
+from basicsr.utils import tensor2img
+from basicsr.utils.registry import METRIC_REGISTRY
 from torch import Tensor, nn
 
 from s3net_plugin.checks.values import is_foreign, named
 from s3net_plugin.data.sampler import Draw
+from s3net_plugin.metrics import prepare_metric
 from s3net_plugin.utils.errors import OptionError
 
 # Whole frames of a validation set take a CPU seconds, and of them only the channels matter.
@@ -20,7 +26,7 @@ _VALIDATION_SIDE = 256
 def rehearse(
     opt: dict[str, Any], model: type, datasets: Mapping[str, Any], net: nn.Module | None, losses: dict[str, nn.Module]
 ) -> None:
-    """Read the first sample of every data set, run ``network_g`` on it, and every loss on the result, on the CPU.
+    """Read the first sample of every data set, run ``network_g`` and every loss on it, and every metric, on the CPU.
 
     Of models that use their network and losses in ways of their own only the data are tried, and archs of other
     packages only for runs on the CPU, since they may need a GPU.
@@ -47,8 +53,8 @@ def rehearse(
         trains = phase.split('_')[0] == 'train'
         if trains and 'gt' not in sample:
             raise OptionError(f'{place}: its samples have no target (gt), which training needs')
-        if not trains:
-            _check_borders(opt['val'].get('metrics') or {}, sample.get('gt', lq), place)
+        if not trains and 'gt' in sample:
+            _check_metrics(opt['val'].get('metrics') or {}, sample['gt'], place)
         if not (on_gpu and is_foreign(type(net))):
             _run(net, sample, losses if trains else {}, place, model, None if trains else _VALIDATION_SIDE)
 
@@ -70,20 +76,33 @@ def _run(
         raise OptionError(
             f'network_g makes {made} of {tuple(lq.shape[1:])}, but the target in {place} is {tuple(gt.shape[1:])}'
         )
+    _check_losses(losses, output, gt, model)
+
+
+def _check_losses(losses: dict[str, nn.Module], output: Tensor, gt: Tensor, model: type) -> None:
     for key, loss in losses.items():
-        with torch.no_grad(), named(f'train:{key}: cannot compare an output with its target, {tuple(gt.shape[1:])}'):
+        kind, shape = type(loss).__name__, tuple(gt.shape[1:])
+        with torch.no_grad(), named(f'train:{key}: {kind} does not take an output and its target, {shape}'):
             value = loss(output.float(), gt)
+        values = [part for part in (value if isinstance(value, tuple) else (value,)) if part is not None]
+        if not all(isinstance(part, Tensor) and part.ndim == 0 for part in values):
+            raise OptionError(f'train:{key}: {kind} gives no single number; it needs reduction: mean or sum')
         wants_pair = key == 'perceptual_opt'
         if model is SRModel and isinstance(value, tuple) != wants_pair:
             other = 'pixel_opt' if wants_pair else 'perceptual_opt'
             raise OptionError(f'train:{key}: SRModel has this loss under {other}; S3NetModel takes it under any name')
 
 
-def _check_borders(metrics: dict[str, dict[str, Any]], image: Tensor, place: str) -> None:
+def _check_metrics(metrics: dict[str, dict[str, Any]], target: Tensor, place: str) -> None:
+    """Compute every metric of BasicSR and this package once, on a target and the same moved by a few pixels."""
+    image = tensor2img([target])
     for name, metric in metrics.items():
-        border = metric.get('crop_border') or 0
-        if 2 * border >= min(image.shape[1:]):
-            raise OptionError(
-                f'val:metrics:{name}:crop_border: {border} leaves nothing of the images in {place}, '
-                f'{image.shape[2]} x {image.shape[1]}'
-            )
+        if is_foreign(METRIC_REGISTRY.get(metric['type'])):
+            continue
+        size = f'{image.shape[1]} x {image.shape[0]}'
+        with named(f'val:metrics:{name}: on the images in {place}, {size}'), warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            moved = np.roll(image, 3, axis=(0, 1))
+            score = calculate_metric({'img': moved, 'img2': image}, prepare_metric(metric, torch.device('cpu')))
+            if np.isnan(score):
+                raise ValueError('it is not a number; crop_border leaves too little')

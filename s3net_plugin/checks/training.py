@@ -21,6 +21,7 @@ from s3net_plugin.checks.values import (
     known,
     named,
     require,
+    source_of,
     subsection,
 )
 from s3net_plugin.utils.errors import OptionError
@@ -60,15 +61,15 @@ def check_train(
     for key in [key for key in ('optim_d', 'optim_g') if key in train]:
         net = networks.get(key.replace('optim', 'network'))
         params = list(net.parameters()) if net else []
-        optimizer = _build_optimizer(subsection(train, key), params, model, f'train:{key}')
-    _check_scheduler(subsection(train, 'scheduler'), optimizer, int(train['total_iter']))
+        optimizer = _build_optimizer(subsection(train, key, 'train:'), params, model, f'train:{key}')
+    _check_scheduler(subsection(train, 'scheduler', 'train:'), optimizer, int(train['total_iter']))
     return built
 
 
 def _check_is_read(train: dict[str, Any], losses: list[str], model: type) -> None:
     """Refuse what the model passes over without a word: options of other models, losses that it does not know."""
     own = set(getattr(model, 'train_options', ()))
-    source = ''.join(inspect.getsource(cls) for cls in model.__mro__[:-1])
+    source = source_of(model)
     read = {key for key in _OF_MODELS | set(losses) if repr(key) in source} | own | _OF_PIPELINE
     known(set(train) - set(losses), read, 'train', 'pixel_opt', 'perceptual_opt')
     if not hasattr(model, 'check_train_options'):  # ours builds every *_opt
@@ -87,8 +88,14 @@ def _build_optimizer(
         raise OptionError(f'{place}:type: no optimizer {options["type"]!r}{did_you_mean(options["type"], kinds)}')
     arguments = {name: value for name, value in options.items() if name != 'type'}
     fits(kinds[options['type']], arguments, place, given={'params'})
+    if not is_number(options['lr']):
+        raise OptionError(f'{place}:lr: {options["lr"]!r} is not a number')
     with named(place):
-        return kinds[options['type']](params or [torch.zeros(1)], **arguments)
+        trial = torch.nn.Parameter(torch.zeros(2, 2))
+        trial.grad = torch.zeros(2, 2)
+        if not torch.cuda.is_available():  # some options are for GPUs only, and not all complain before the first step
+            kinds[options['type']]([trial], **arguments).step()
+        return kinds[options['type']](params or [trial], **arguments)
 
 
 def _check_scheduler(scheduler: dict[str, Any], optimizer: torch.optim.Optimizer, total_iter: int) -> None:
@@ -103,6 +110,9 @@ def _check_scheduler(scheduler: dict[str, Any], optimizer: torch.optim.Optimizer
         value = scheduler.get(name, [])
         if not isinstance(value, list) or not all(is_number(item) for item in value):
             raise OptionError(f'{place}:{name}: {value!r} is not a list of numbers')
+        smallest = {'periods': 1, 'restart_weights': None}.get(name, 0)
+        if smallest is not None and any(item < smallest or item != int(item) for item in value):
+            raise OptionError(f'{place}:{name}: {value!r} are not numbers of iterations, at least {smallest}')
     for name in ('gamma', 'eta_min'):
         if not is_number(scheduler.get(name, 0)):
             raise OptionError(f'{place}:{name}: {scheduler[name]!r} is not a number')

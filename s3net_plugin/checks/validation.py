@@ -10,6 +10,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 
 from s3net_plugin.checks.values import (
     check_at_least,
+    check_flags,
     fits,
     is_foreign,
     is_number,
@@ -31,6 +32,7 @@ def check_val(opt: dict[str, Any], is_train: bool) -> None:
     if not is_train or any(str(phase).startswith('val') for phase in opt['datasets']):
         require(opt, ['val'], '')
         refuse_misspelt(opt['val'] or {}, _KNOWN, 'val')
+        check_flags(opt['val'] or {}, ['save_img', 'pbar'], 'val')
         require(opt['val'], ['save_img', *(['val_freq'] if is_train else [])], 'val')
         if not is_train and opt['val']['save_img']:
             require(opt['val'], ['suffix'], 'val')
@@ -51,6 +53,7 @@ def _check_metric(metric: Any, place: str) -> None:
         parameters = inspect.signature(function).parameters.values()
         known(arguments, {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} - {'img', 'img2'}, place)
         require(arguments, [p.name for p in parameters if p.name == 'crop_border' and p.default is p.empty], place)
+    check_flags(metric, ['test_y_channel'], place)
     if metric.get('better', 'higher') not in ('higher', 'lower'):
         raise OptionError(f'{place}:better: {metric["better"]!r} is neither higher nor lower')
     if metric.get('input_order', 'HWC') != 'HWC':

@@ -124,25 +124,39 @@ def require(section: Any, names: Iterable[str], place: str) -> None:
             raise OptionError(f'{prefix}the option {name!r} is missing{near}')
 
 
-def subsection(opt: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return a section that is there."""
+def subsection(opt: dict[str, Any], name: str, place: str = '') -> dict[str, Any]:
+    """Return a section that is there; ``place`` begins the message."""
     if not isinstance(opt[name], dict):
-        raise OptionError(f'{name}: expected a section of options, got {opt[name]!r}')
+        raise OptionError(f'{place}{name}: expected a section of options, got {opt[name]!r}')
     return opt[name]
+
+
+def source_of(cls: type) -> str:
+    """Return the source of a class and of what it inherits from BasicSR and this package: it tells what is read."""
+    return ''.join(inspect.getsource(base) for base in cls.__mro__ if not is_foreign(base))
 
 
 def check_label(value: Any, place: str) -> None:
     """Check what becomes the name of a folder."""
     if not isinstance(value, str):
         raise OptionError(f'{place}: {value!r} is not text; put it in quotes')
-    if not value.strip() or value in ('.', '..') or Path(value).name != value:
+    if not value.strip() or value in ('.', '..') or Path(value).name != value or len(value) > 200:
         raise OptionError(f'{place}: {value!r} cannot be the name of a folder')
 
 
 def check_at_least(
     section: dict[str, Any], name: str, smallest: int, what: str, place: str, *, needed: bool = False
 ) -> None:
-    """Check a number, which may be left out, or have no value (``~``), unless it is ``needed``."""
+    """Check a whole number, which may be left out, or have no value (``~``), unless it is ``needed``."""
     value = section.get(name)
-    if (value is None and needed) or (value is not None and not (is_number(value) and value >= smallest)):
+    if value is None and not needed:
+        return
+    if value is None or not is_number(value) or value < smallest or value != int(value):
         raise OptionError(f'{place}{name}: {value!r} is not {what}, at least {smallest}')
+
+
+def check_flags(section: dict[str, Any], names: Iterable[str], place: str) -> None:
+    """Check options that are true or false, and may be left out: any text would count as true."""
+    for name in names:
+        if not isinstance(section.get(name, False), bool):
+            raise OptionError(f'{place}:{name}: {section[name]!r} is not true or false')

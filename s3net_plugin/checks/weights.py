@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from s3net_plugin.checks.values import check_flags
 from s3net_plugin.utils.checkpoint import load_plain
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.names import did_you_mean
@@ -24,6 +25,9 @@ def check_path(path: dict[str, Any], opt: Mapping[str, Any], networks: Mapping[s
             f'path: unknown option {key!r}{did_you_mean(key, _PATH | {p + "g" for p in _PATH_PREFIXES})}'
             ' (BasicSR would make a directory of it)'
         )
+    check_flags(path, [key for key in path if str(key).startswith('strict_load_')], 'path')
+    if not isinstance(path.get('ignore_resume_networks') or [], list):
+        raise OptionError(f'path:ignore_resume_networks: {path["ignore_resume_networks"]!r} is not a list of networks')
     for key, value in path.items():
         is_weights = str(key).startswith('pretrain_network_')
         if value is None or not (is_weights or key == 'resume_state') or (is_weights and resumes):
@@ -42,7 +46,7 @@ def check_path(path: dict[str, Any], opt: Mapping[str, Any], networks: Mapping[s
                 check_fit(networks[name], name, opt[name], content, params, where)
 
 
-def _params(content: Mapping[str, Any], key: str | None, option: str, where: str) -> Any:
+def _params(content: Mapping[str, Any], key: str | None, option: str, where: str) -> Mapping[str, Any]:
     """Return what BasicSR loads, which takes ``params`` where there is no ``params_ema``."""
     if key is None:
         return content
@@ -55,4 +59,7 @@ def _params(content: Mapping[str, Any], key: str | None, option: str, where: str
             'scripts/import_released_weights.py first'
         )
         raise OptionError(f'{where} holds no {key!r} ({hint}')
-    return content.get(key, content.get('params'))
+    params = content.get(key, content.get('params'))
+    if not isinstance(params, Mapping):
+        raise OptionError(f'{where}: {key!r} in it is no state dict')
+    return params

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -127,14 +128,49 @@ def check_kept(state: dict[str, Any], wanted: dict[str, Any]) -> None:
             )
 
 
-def match_kernels(state: dict[str, Any], optimizers: Iterable[torch.optim.Optimizer]) -> None:
-    """Let a training state have the kernels (``fused`` and the like) that its optimizers are built for now.
+# Where a scheduler is; all else about it is what the option file says.
+_POSITION = ('last_epoch', '_step_count', '_last_lr')
 
-    PyTorch takes them from the state, against the option file and against what GradScaler takes from the optimizer.
+
+def take_options(state: dict[str, Any], optimizers: Iterable[torch.optim.Optimizer], schedulers: Iterable[Any]) -> None:
+    """Let a training state have the options that optimizers and schedulers are built with now, changed or not.
+
+    PyTorch takes them all from the state, against the option file; ``fused`` and the like even against what GradScaler
+    takes from the optimizer. A learning rate that has decayed keeps its share of the initial one. The log says what has
+    changed.
+
+    Raises:
+        OptionError: the state is for another network.
     """
+    changes = []
     for saved, optimizer in zip(state['optimizers'], optimizers, strict=True):
         for old, new in zip(saved['param_groups'], optimizer.param_groups, strict=True):
-            old.update({name: new[name] for name in ('fused', 'foreach', 'capturable') if name in new})
+            if len(old['params']) != len(new['params']):
+                raise OptionError('network_g: the training state is for a network with other parameters; set it back')
+            was, wanted = old.get('initial_lr', new['initial_lr']), new['initial_lr']
+            changes += _changes({'lr': was}, {'lr': wanted})
+            if was and was != wanted:
+                old.update(lr=old['lr'] * wanted / was, initial_lr=wanted)
+            options = {name: value for name, value in new.items() if name not in ('params', 'lr', 'initial_lr')}
+            changes += _changes(old, options)
+            old.update(options)
+    for saved, scheduler in zip(state['schedulers'], schedulers, strict=True):
+        options = {name: value for name, value in scheduler.state_dict().items() if name not in _POSITION}
+        hidden = ('base_lrs', 'cumulative_period')  # which follow from others
+        changes += _changes(saved, {k: v for k, v in options.items() if k not in hidden and not k.startswith('_')})
+        saved.update(options)
+    if changes:
+        get_root_logger().info(f'Changed since the training state was saved: {", ".join(sorted(changes))}.')
+
+
+def _changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    def plain(value: Any) -> Any:
+        if isinstance(value, Counter):  # BasicSR's milestones
+            return sorted(value.elements())
+        return list(value) if isinstance(value, (list, tuple)) else value
+
+    pairs = {name: (plain(old.get(name)), plain(value)) for name, value in new.items()}
+    return [f'{name} {was} -> {now}' for name, (was, now) in pairs.items() if was != now]
 
 
 @torch.no_grad()

@@ -25,8 +25,8 @@ from s3net_plugin.models.resuming import (
     best_of,
     check_kept,
     kept_options,
-    match_kernels,
     match_layout,
+    take_options,
 )
 from s3net_plugin.models.saving import check_finite
 from s3net_plugin.models.skipping import SkippedSteps
@@ -298,7 +298,7 @@ class S3NetModel(SRModel):
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
         check_kept(resume_state, self._kept)
-        match_kernels(resume_state, self.optimizers)
+        take_options(resume_state, self.optimizers, self.schedulers)
         super().resume_training(resume_state)
         match_layout(self.optimizer_g)
         self.precision.load_state(resume_state)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from s3net_plugin.models.precision import TYPES
 from s3net_plugin.utils.names import did_you_mean
 
@@ -50,6 +52,8 @@ def check_train_options(opt: dict[str, Any]) -> None:
         raise ValueError(f'pad_channels: works with the arch S3Net only, not with {arch}')
     if train.get('pad_channels') and (train.get('optim_g') or {}).get('type') == 'Adafactor':
         raise ValueError('pad_channels: does not go with Adafactor, whose means would count the added zeros')
+    if train.get('sync_bn') and (opt.get('num_gpu') == 0 or not torch.cuda.is_available()):
+        raise ValueError('sync_bn: needs GPUs and a launcher; SyncBatchNorm does not work on the CPU')
     accumulate, batch_size = train.get('accumulate') or 1, opt['datasets']['train']['batch_size_per_gpu']
     if batch_size % accumulate:
         raise ValueError(f'accumulate: a batch of {batch_size} does not divide into {accumulate} equal slices')

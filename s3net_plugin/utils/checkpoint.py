@@ -27,6 +27,8 @@ def save_whole(content: dict[str, Any], path: str | Path) -> None:
             os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        if 'unexpected pos' in reason:  # what PyTorch says of a write that was cut short
+            reason = 'no space left, or a limit on the size of files'
         raise OSError(f'{path}: cannot be saved ({reason}); what was there before is unchanged') from error
 
 

@@ -8,9 +8,9 @@ from copy import deepcopy
 from typing import Any
 
 from basicsr.utils.registry import ARCH_REGISTRY
-from torch import nn
+from torch import Tensor, nn
 
-from s3net_plugin.archs.checkpoint import describe_misfit, plain_state_dict
+from s3net_plugin.archs.checkpoint import describe_misfit, shorten
 from s3net_plugin.utils.errors import OptionError
 
 
@@ -32,7 +32,12 @@ def plain(value: Any) -> Any:
 
 
 def check_fit(
-    net: nn.Module, name: str, options: Mapping[str, Any], content: Mapping[str, Any], params: Any, where: str
+    net: nn.Module,
+    name: str,
+    options: Mapping[str, Any],
+    content: Mapping[str, Any],
+    params: Mapping[str, Any],
+    where: str,
 ) -> None:
     """Check that a checkpoint belongs to a network.
 
@@ -50,10 +55,9 @@ def check_fit(
         OptionError: it does not; the message says which options differ, if it can be known, or which tensors do.
     """
     difference = describe_difference(content.get(name), options)
-    try:
-        misfit = describe_misfit(net.state_dict(), plain_state_dict(params))
-    except ValueError as error:
-        misfit = str(error)
+    weights = {str(key).removeprefix('module.'): value for key, value in params.items()}
+    strange = [key for key, value in weights.items() if not isinstance(value, Tensor)]
+    misfit = f'{shorten(strange)} are no weights' if strange else describe_misfit(net.state_dict(), weights)
     if difference and (misfit or type(net).__module__.startswith('s3net_plugin.')):
         raise OptionError(f'{where} was trained with another {name}: {difference}; make them equal')
     if misfit:

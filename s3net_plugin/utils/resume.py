@@ -15,6 +15,7 @@ from s3net_plugin.utils.distributed import agreed
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.network_options import check_fit, without_pretraining
 from s3net_plugin.utils.progress import progress
+from s3net_plugin.utils.run_folder import run_folder
 
 
 def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
@@ -39,7 +40,11 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     try:
         state = _load(opt, Path(path))
     except (OSError, ValueError) as error:
-        raise OptionError(f'path:resume_state: {error} (every process has to see the files)') from None
+        raise OptionError(
+            f'path:resume_state: {error} (networks are looked for in the folder of this run, by every process)'
+        ) from None
+    if state['iter'] > opt['train']['total_iter']:
+        raise OptionError(f'train:total_iter: {opt["train"]["total_iter"]}, but the run is at {state["iter"]} already')
     for key in _networks(opt):
         opt[key] = without_pretraining(opt[key])
         if opt['path'].get(key.replace('network', 'strict_load'), True):
@@ -57,12 +62,9 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
 
 def can_resume(opt: dict[str, Any], *, auto_resume: bool, debug: bool) -> bool:
     """Whether a run will go on from a state, as far as names of files tell; ``opt`` is the option file's content."""
-    path = opt.get('path') or {}
-    if not auto_resume or path.get('resume_state'):
-        return bool(path.get('resume_state'))
-    name = f'debug_{opt.get("name")}' if debug and not str(opt.get('name')).startswith('debug') else opt.get('name')
-    folder = Path(path.get('experiments_root') or f'experiments/{name}').expanduser()
-    return bool(training_states(folder / 'training_states'))
+    named = bool((opt.get('path') or {}).get('resume_state'))
+    folder = run_folder(opt, is_train=True, debug=debug)
+    return named or (auto_resume and bool(training_states(folder / 'training_states')))
 
 
 def training_states(folder: Path) -> list[Path]:
@@ -115,4 +117,4 @@ def _check_network(opt: dict[str, Any], key: str, iteration: int) -> None:
     content = load_plain(path)
     with no_log_file_yet(), torch.random.fork_rng(devices=[]):  # what the run draws is the same with and without this
         net = build_network(opt[key])
-    check_fit(net, key, opt[key], content, content.get('params'), f'{path} (from which the run goes on)')
+    check_fit(net, key, opt[key], content, content.get('params', {}), f'{path} (from which the run goes on)')

@@ -34,6 +34,7 @@ def complaint(check):
     return run
 
 
+VAL = {'name': 'val', 'type': 'RGBDRelightPairedDataset'}
 PAIRED = {'type': 'PairedImageDataset', 'name': 'x', 'batch_size_per_gpu': 2, 'num_worker_per_gpu': 0}
 STOCK = {'model_type': 'SRModel', 'train:wssim_opt': ...}
 
@@ -59,6 +60,27 @@ def test_what_works_is_accepted(check, changes):
     [
         ({'name': 123}, 'name: 123 is not text'),
         ({'name': 'a/b'}, "name: 'a/b' cannot be the name of a folder"),
+        ({'name': 'n' * 254}, 'cannot be the name of a folder'),
+        ({'manual_seed': 5_000_000_000}, 'manual_seed: 5000000000 is not a whole number from 0 to 2147483647'),
+        ({'datasets:val_2': VAL}, 'datasets:val_2:name: datasets:val has the same; give each its own'),
+        ({'datasets': {}}, 'datasets: none is given'),
+        ({'network_d': {'type': 'VGGStyleDiscriminator'}}, "unknown option 'network_d'"),
+        ({'model_type': 'SRGANModel'}, "the option 'network_d' is missing"),
+        ({'dist_params': 'nccl'}, 'dist_params: expected a section'),
+        ({'datasets:train:persistent_workers': True}, 'datasets:train:persistent_workers: there are none'),
+        ({'val:save_img': 'false'}, "val:save_img: 'false' is not true or false"),
+        ({'val:metrics:psnr:test_y_channel': 'yes'}, "val:metrics:psnr:test_y_channel: 'yes' is not true or false"),
+        ({'logger:use_tb_logger': 'false'}, "logger:use_tb_logger: 'false' is not true or false"),
+        ({'path:strict_load_g': 'no'}, "path:strict_load_g: 'no' is not true or false"),
+        ({'path:ignore_resume_networks': 5}, 'path:ignore_resume_networks: 5 is not a list'),
+        ({'val:val_freq': 2.5}, 'val:val_freq: 2.5 is not a number of iterations'),
+        ({'train:total_iter': 4.5}, 'train:total_iter: 4.5 is not a number of iterations'),
+        ({'train:optim_g:lr': True}, 'train:optim_g:lr: True is not a number'),
+        ({'train:optim_g:capturable': True}, 'train:optim_g: '),
+        ({'train:optim_g': 'Adam'}, 'train:optim_g: expected a section'),
+        ({'train:sync_bn': True}, 'train: sync_bn: needs GPUs'),
+        ({'train:scheduler:milestones': [2.5]}, 'train:scheduler:milestones: [2.5] are not numbers of iterations'),
+        ({'train:scheduler': {**COSINE, 'periods': [0, 4]}}, 'train:scheduler:periods: [0, 4] are not numbers'),
         ({'name': ''}, "name: '' cannot be"),
         ({'manual_seed': 'abc'}, "manual_seed: 'abc' is not a whole number"),
         ({'scale': 2}, '`scale` is 2, but relighting keeps the size'),
@@ -95,7 +117,6 @@ def test_what_works_is_accepted(check, changes):
         ({'val:metrics': 'psnr'}, 'val:metrics: expected a section'),
         ({'val:metrics:psnr:cropborder': 2}, "val:metrics:psnr: unknown option 'cropborder'; did you mean"),
         ({'val:metrics:psnr:crop_border': ...}, "val:metrics:psnr: the option 'crop_border' is missing"),
-        ({'val:metrics:psnr:crop_border': 16}, 'crop_border: 16 leaves nothing of the images in datasets:val, 32 x 32'),
         ({'val:metrics:psnr:better': 'up'}, "val:metrics:psnr:better: 'up' is neither higher nor lower"),
         ({'val:metrics:psnr:input_order': 'CHW'}, 'val:metrics:psnr:input_order: validation hands over HWC'),
         ({'val:metric': {}}, "val: unknown option 'metric'; did you mean 'metrics'?"),
@@ -114,13 +135,23 @@ def test_a_wrong_value_is_named(complaint, changes, message):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
+        ({'val:metrics:psnr:crop_border': 16}, 'val:metrics:psnr: on the images in datasets:val, 32 x 32: it is not a'),
+        (
+            {'val:metrics': {'x': {'type': 'calculate_relight_ssim', 'mode': 'skimage7', 'crop_border': 13}}},
+            '7 x 7 pixels',
+        ),
+        ({'val:metrics': {'x': {'type': 'calculate_niqe', 'crop_border': 0}}}, 'val:metrics:x: on the images in'),
+        ({'train:pixel_opt': {'type': 'L1Loss', 'reduction': 'none'}}, 'L1Loss gives no single number; it needs'),
         ({'network_g:in_channels': 4}, 'datasets:train and network_g do not fit, its first sample is (8, 32, 32)'),
         ({'datasets:train:gt_size': 16}, 'S3Net needs H and W of at least 32'),
         ({'datasets:val:gt_size': 16}, 'datasets:val and network_g do not fit'),
         ({'network_g:out_channels': 1, 'network_g:residual': False}, 'network_g makes (1, 32, 32) of (8, 32, 32)'),
         ({'network_g': {**SMALL, 'scale': 2}}, 'network_g makes (3, 64, 64) of (8, 32, 32), but the target'),
-        ({'train:wssim_opt:levels': 6}, 'train:wssim_opt: cannot compare an output with its target, (3, 32, 32)'),
-        ({'train:gan_opt': {'type': 'GANLoss', 'gan_type': 'vanilla', 'loss_weight': 1}}, 'train:gan_opt: cannot'),
+        ({'train:wssim_opt:levels': 6}, 'train:wssim_opt: S3NetWaveletSSIMLoss does not take'),
+        (
+            {'train:gan_opt': {'type': 'GANLoss', 'gan_type': 'vanilla', 'loss_weight': 1}},
+            'train:gan_opt: GANLoss does not take',
+        ),
     ],
 )
 def test_parts_that_do_not_fit_each_other_are_named(complaint, changes, message):
@@ -168,6 +199,11 @@ def test_a_misspelt_key_of_the_weights_is_refused(check, complaint, tmp_path):
     message = complaint({**change, 'path:param_key_g': 'parms'})
     assert "holds no 'parms' (it holds params; see path:param_key_g)" in message
     check({**change, 'path:param_key_g': 'params_ema'})  # BasicSR takes params then
+
+
+def test_a_whole_checkpoint_is_no_state_dict(complaint, tmp_path):
+    message = complaint({**weights(tmp_path / 'a.pth', NETWORK), 'path:param_key_g': None})
+    assert message.endswith('a.pth does not fit network_g: params are no weights')
 
 
 def test_weights_of_no_network_are_refused(complaint, tmp_path):

@@ -1,9 +1,12 @@
+import copy
+import logging
 import math
 
 import pytest
 import torch
+from basicsr.models.lr_scheduler import MultiStepRestartLR
 
-from s3net_plugin.models.resuming import ValidationRecord, best_of, check_kept, kept_options, match_layout
+from s3net_plugin.models.resuming import ValidationRecord, best_of, check_kept, kept_options, match_layout, take_options
 from s3net_plugin.utils.errors import OptionError
 
 METRICS = {'psnr': {'type': 'x'}, 'lpips': {'type': 'y', 'better': 'lower'}}
@@ -109,3 +112,52 @@ def test_a_training_state_serves_what_it_is_made_for_only(change, message):
     with pytest.raises(OptionError, match=message):
         check_kept(state, kept_options({**TRAIN, **change}))
     check_kept({}, kept_options({**TRAIN, **change}))  # the state of another model
+
+
+def optimizer_and_scheduler(lr, milestones, **options):
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=lr, **options)
+    return optimizer, MultiStepRestartLR(optimizer, milestones, gamma=0.1)
+
+
+def learning_rates(optimizer, scheduler, steps):
+    rates = []
+    for _ in range(steps):
+        optimizer.step()
+        scheduler.step()
+        rates.append(optimizer.param_groups[0]['lr'])
+    return rates
+
+
+def resumed(state, lr, milestones, **options):
+    optimizer, scheduler = optimizer_and_scheduler(lr, milestones, **options)
+    take_options(state, [optimizer], [scheduler])
+    optimizer.load_state_dict(state['optimizers'][0])
+    scheduler.load_state_dict(state['schedulers'][0])
+    return optimizer, scheduler
+
+
+def test_a_run_that_goes_on_has_the_options_of_its_file_and_the_position_of_its_state(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger('basicsr'), 'propagate', True)
+    caplog.set_level(logging.INFO, 'basicsr')
+    optimizer, scheduler = optimizer_and_scheduler(1.0, [2, 100])
+    assert learning_rates(optimizer, scheduler, 3) == pytest.approx([1, 0.1, 0.1])
+
+    def state():
+        return copy.deepcopy({'optimizers': [optimizer.state_dict()], 'schedulers': [scheduler.state_dict()]})
+
+    same = resumed(state(), 1.0, [2, 100])
+    assert learning_rates(*same, 3) == pytest.approx([0.1, 0.1, 0.1])
+    assert not caplog.records
+    changed = resumed(state(), 3.0, [2, 5], weight_decay=0.5)
+    assert changed[0].param_groups[0]['weight_decay'] == 0.5
+    assert learning_rates(*changed, 3) == pytest.approx([0.3, 0.03, 0.03])
+    expected = 'lr 1.0 -> 3.0, milestones [2, 100] -> [2, 5], weight_decay 0 -> 0.5'
+    assert caplog.messages[-1] == f'Changed since the training state was saved: {expected}.'
+
+
+def test_the_state_of_another_network_is_refused():
+    optimizer, scheduler = optimizer_and_scheduler(1.0, [2])
+    state = {'optimizers': [optimizer.state_dict()], 'schedulers': [scheduler.state_dict()]}
+    state['optimizers'][0]['param_groups'][0]['params'] = [0, 1]
+    with pytest.raises(OptionError, match='network_g: the training state is for a network with other parameters'):
+        take_options(state, [optimizer], [scheduler])

@@ -17,7 +17,7 @@ def experiment(tmp_path):
         save_whole({'iter': iteration, 'epoch': 0}, tmp_path / f'training_states/{iteration}.state')
         save_whole({'params': build_network(network).state_dict()}, tmp_path / f'models/net_g_{iteration}.pth')
     path = {name: str(tmp_path / name) for name in ('training_states', 'models')}
-    yield {'auto_resume': True, 'rank': 0, 'network_g': network, 'path': path}
+    yield {'auto_resume': True, 'rank': 0, 'train': {'total_iter': 100}, 'network_g': network, 'path': path}
     progress.resumed = {}
 
 
@@ -126,3 +126,9 @@ def test_going_back_leaves_later_states_behind(experiment, tmp_path, capsys):
     assert '100.state is renamed to 100.state.left' in capsys.readouterr().out
     experiment |= {'auto_resume': True}
     assert load_resume_state(experiment)['iter'] == 9
+
+
+def test_a_run_that_is_past_its_end_is_refused(experiment):
+    experiment['train']['total_iter'] = 99
+    with pytest.raises(OptionError, match='train:total_iter: 99, but the run is at 100 already'):
+        load_resume_state(experiment)
