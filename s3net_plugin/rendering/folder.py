@@ -140,7 +140,7 @@ def open_folder(root: Path, settings: Settings) -> Iterator[SceneFolder]:
     NotADirectoryError or FileExistsError if it is a file.
     """
     books = root / '.render'
-    if any(root.glob('Image*')) and _read_json(books / 'settings.json') is None:
+    if any((*root.glob('Image*'), *root.glob('input'))) and _read_json(books / 'settings.json') is None:
         raise ValueError(f'{root}: holds images that were not rendered here; choose an empty folder')
     books.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(books / 'lock', os.O_RDWR | os.O_CREAT, 0o644)

@@ -109,11 +109,12 @@ def test_other_settings_are_refused_with_both_named(root, change):
         complete(root, settings=SETTINGS._replace(**change))
 
 
-def test_a_folder_of_foreign_images_is_refused_and_left_alone(tmp_path):
-    (tmp_path / 'Image000_2500_N.png').write_bytes(b'vidit')
+@pytest.mark.parametrize('name', ['Image000_2500_N.png', 'input'])  # the latter of the other layouts
+def test_a_folder_of_foreign_images_is_refused_and_left_alone(tmp_path, name):
+    (tmp_path / name).write_bytes(b'vidit')
     with pytest.raises(ValueError, match='not rendered here; choose an empty folder'), open_folder(tmp_path, SETTINGS):
         pass
-    assert [path.name for path in tmp_path.iterdir()] == ['Image000_2500_N.png']
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_second_writer_is_turned_away_while_the_first_is_at_work(tmp_path):
