@@ -85,7 +85,8 @@ def honour_option_file(opt: dict[str, Any]) -> None:
 
     def parse_options(root_path: str, is_train: bool = True) -> tuple[dict[str, Any], Namespace]:
         parsed, args = options.parse_options(root_path, is_train)
-        root = 'experiments_root' if is_train else 'results_root'
+        root, other = ('experiments_root', 'results_root') if is_train else ('results_root', 'experiments_root')
+        parsed['path'].pop(other, None)  # BasicSR makes a directory of it, or fails to if it has no value
         wanted = opt['path'].get(root)
         if wanted:
             stock_root = Path(parsed['path'][root])

@@ -61,14 +61,17 @@ def test_what_asks_for_the_logger_too_early_does_not_cost_the_log_file(monkeypat
 
 
 @pytest.mark.parametrize(
-    ('is_train', 'root', 'expected'),
-    [(True, 'experiments_root', 'training_states'), (False, 'results_root', 'visualization')],
+    ('is_train', 'root', 'other', 'expected'),
+    [
+        (True, 'experiments_root', 'results_root', 'training_states'),
+        (False, 'results_root', 'experiments_root', 'visualization'),
+    ],
 )
-def test_the_roots_in_the_file_are_honoured(tmp_path, monkeypatch, is_train, root, expected):
+def test_the_roots_in_the_file_are_honoured(tmp_path, monkeypatch, is_train, root, other, expected):
     import basicsr.train
     import yaml
 
-    opt = {'name': 'a', 'num_gpu': 0, 'datasets': {}, 'path': {root: str(tmp_path / 'x')}, 'logger': {}}
+    opt = {'name': 'a', 'num_gpu': 0, 'datasets': {}, 'path': {root: str(tmp_path / 'x'), other: None}, 'logger': {}}
     (tmp_path / 'a.yml').write_text(yaml.safe_dump(opt))
     monkeypatch.setattr(basicsr.train, 'parse_options', basicsr.train.parse_options)
     monkeypatch.setattr(sys, 'argv', ['train.py', '-opt', str(tmp_path / 'a.yml')])
@@ -76,6 +79,7 @@ def test_the_roots_in_the_file_are_honoured(tmp_path, monkeypatch, is_train, roo
     parsed, _ = basicsr.train.parse_options(str(tmp_path), is_train=is_train)
     assert parsed['path'][root] == parsed['path']['log'] == str(tmp_path / 'x')
     assert parsed['path'][expected] == str(tmp_path / 'x' / expected)
+    assert other not in parsed['path']
 
 
 def test_several_gpus_without_a_launcher_are_one_and_a_line_names_torchrun(tmp_path, monkeypatch, capsys):
