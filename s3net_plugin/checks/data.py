@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import torch
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
@@ -21,6 +20,7 @@ from s3net_plugin.checks.values import (
     registered,
     require,
     source_of,
+    uses_gpu,
 )
 from s3net_plugin.data.sampler import check_batch
 from s3net_plugin.utils.errors import OptionError
@@ -44,7 +44,7 @@ def build_dataset(phase: str, options: Any, opt: dict[str, Any], is_train: bool,
     cls = registered(DATASET_REGISTRY, options['type'], f'{place}:type')
     for name, smallest in {**_LOADER, 'dataset_enlarge_ratio': 1}.items():
         check_at_least(options, name, smallest, 'a number', f'{place}:', needed=name in options)
-    _check_prefetching(options, place, uses_gpu=opt['num_gpu'] != 0 and torch.cuda.is_available())
+    _check_prefetching(options, place, on_gpu=uses_gpu(opt))
     if is_foreign(cls):
         return None
     if cls.__module__.startswith('basicsr.'):
@@ -62,14 +62,14 @@ def build_dataset(phase: str, options: Any, opt: dict[str, Any], is_train: bool,
     return dataset
 
 
-def _check_prefetching(options: dict[str, Any], place: str, *, uses_gpu: bool) -> None:
+def _check_prefetching(options: dict[str, Any], place: str, *, on_gpu: bool) -> None:
     check_flags(options, ['pin_memory', 'persistent_workers'], place)
     if options.get('persistent_workers') and not options.get('num_worker_per_gpu'):
         raise OptionError(f'{place}:persistent_workers: there are none with num_worker_per_gpu: 0')
     mode = options.get('prefetch_mode')
     if mode not in (None, 'cpu', 'cuda'):
         raise OptionError(f'{place}:prefetch_mode: {mode!r} is neither cpu nor cuda')
-    if mode == 'cuda' and not uses_gpu:
+    if mode == 'cuda' and not on_gpu:
         raise OptionError(f'{place}:prefetch_mode: cuda needs a GPU, and this run has none; use cpu or leave it out')
     if mode == 'cuda' and options.get('pin_memory') is not True:
         raise OptionError(f'{place}:prefetch_mode: cuda needs pin_memory: true')

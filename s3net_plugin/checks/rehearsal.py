@@ -14,7 +14,7 @@ from basicsr.utils import tensor2img
 from basicsr.utils.registry import METRIC_REGISTRY
 from torch import Tensor, nn
 
-from s3net_plugin.checks.values import is_foreign, named
+from s3net_plugin.checks.values import is_foreign, named, uses_gpu
 from s3net_plugin.data.sampler import Draw
 from s3net_plugin.metrics import prepare_metric
 from s3net_plugin.utils.errors import OptionError
@@ -39,7 +39,6 @@ def rehearse(
         losses: the losses by their options' names.
     """
     knows_model = model is SRModel or (hasattr(model, 'check_train_options') and not is_foreign(model))
-    on_gpu = opt['num_gpu'] != 0 and torch.cuda.is_available()
     for phase, dataset in datasets.items():
         if dataset is None:
             continue
@@ -55,7 +54,7 @@ def rehearse(
             raise OptionError(f'{place}: its samples have no target (gt), which training needs')
         if not trains and 'gt' in sample:
             _check_metrics(opt['val'].get('metrics') or {}, sample['gt'], place)
-        if not (on_gpu and is_foreign(type(net))):
+        if not (uses_gpu(opt) and is_foreign(type(net))):
             _run(net, sample, losses if trains else {}, place, model, None if trains else _VALIDATION_SIDE)
 
 

@@ -19,6 +19,7 @@ from s3net_plugin.checks.values import (
     refuse_misspelt,
     registered,
     require,
+    subsection,
 )
 from s3net_plugin.metrics import prepare_metric
 from s3net_plugin.utils.errors import OptionError
@@ -31,12 +32,13 @@ def check_val(opt: dict[str, Any], is_train: bool) -> None:
     """Check the section, which a test needs, and training with a validation set."""
     if not is_train or any(str(phase).startswith('val') for phase in opt['datasets']):
         require(opt, ['val'], '')
-        refuse_misspelt(opt['val'] or {}, _KNOWN, 'val')
-        check_flags(opt['val'] or {}, ['save_img', 'pbar'], 'val')
-        require(opt['val'], ['save_img', *(['val_freq'] if is_train else [])], 'val')
-        if not is_train and opt['val']['save_img']:
-            require(opt['val'], ['suffix'], 'val')
-        check_at_least(opt['val'], 'val_freq', 1, 'a number of iterations', 'val:', needed=is_train)
+        val = subsection(opt, 'val')
+        refuse_misspelt(val, _KNOWN, 'val')
+        check_flags(val, ['save_img', 'pbar'], 'val')
+        require(val, ['save_img', *(['val_freq'] if is_train else [])], 'val')
+        if not is_train and val['save_img']:
+            require(val, ['suffix'], 'val')
+        check_at_least(val, 'val_freq', 1, 'a number of iterations', 'val:', needed=is_train)
     metrics = (opt.get('val') or {}).get('metrics') or {}
     require(metrics, [], 'val:metrics')
     for name, metric in metrics.items():

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from basicsr.utils.registry import Registry
 
 from s3net_plugin.utils.errors import OptionError
@@ -29,6 +30,11 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
 def is_foreign(thing: type | Callable) -> bool:
     """Whether neither BasicSR nor this package defines it, so that nothing is known of what it reads or costs."""
     return thing.__module__.split('.')[0] not in ('basicsr', 's3net_plugin')
+
+
+def uses_gpu(opt: Mapping[str, Any]) -> bool:
+    """Whether a run with these options will compute on a GPU of this machine."""
+    return opt['num_gpu'] != 0 and torch.cuda.is_available()
 
 
 def is_number(value: Any, kind: type | tuple[type, ...] = (int, float)) -> bool:

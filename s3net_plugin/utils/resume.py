@@ -38,17 +38,20 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     if not path:
         return None
     try:
-        state = _load(opt, Path(path))
+        state, checkpoints = _load(opt, Path(path))
     except (OSError, ValueError) as error:
         raise OptionError(
             f'path:resume_state: {error} (networks are looked for in the folder of this run, by every process)'
         ) from None
     if state['iter'] > opt['train']['total_iter']:
         raise OptionError(f'train:total_iter: {opt["train"]["total_iter"]}, but the run is at {state["iter"]} already')
-    for key in _networks(opt):
+    for key, content in checkpoints.items():
         opt[key] = without_pretraining(opt[key])
         if opt['path'].get(key.replace('network', 'strict_load'), True):
-            _check_network(opt, key, state['iter'])
+            where = f'{_checkpoint(opt, key, state["iter"])} (from which the run goes on)'
+            with no_log_file_yet(), torch.random.fork_rng(devices=[]):  # what the run draws stays the same
+                net = build_network(opt[key])
+            check_fit(net, key, opt[key], content, content.get('params', {}), where)
     if newest is None and opt['rank'] == 0:
         _leave_behind(Path(opt['path']['training_states']), state['iter'])
     opt['path']['resume_state'] = str(path)
@@ -93,28 +96,15 @@ def _leave_behind(folder: Path, iteration: int) -> None:
             path.replace(f'{path}.left')
 
 
-def _load(opt: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return a training state once it is known that the networks that belong to it are whole."""
+def _load(opt: dict[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return a training state and, by their options' names, the checkpoints of the networks that belong to it."""
     state = load_plain(path)
     if 'iter' not in state:
         raise ValueError(f'{path}: not a training state')
-    for key in _networks(opt):
-        load_plain(_checkpoint(opt, key, state['iter']))
-    return state
-
-
-def _networks(opt: dict[str, Any]) -> list[str]:
     ignored = opt['path'].get('ignore_resume_networks') or ()
-    return [key for key in opt if key.startswith('network_') and key not in ignored]
+    networks = [key for key in opt if key.startswith('network_') and key not in ignored]
+    return state, {key: load_plain(_checkpoint(opt, key, state['iter'])) for key in networks}
 
 
 def _checkpoint(opt: dict[str, Any], key: str, iteration: int) -> Path:
     return Path(opt['path']['models'], f'{key.replace("network", "net")}_{iteration}.pth')
-
-
-def _check_network(opt: dict[str, Any], key: str, iteration: int) -> None:
-    path = _checkpoint(opt, key, iteration)
-    content = load_plain(path)
-    with no_log_file_yet(), torch.random.fork_rng(devices=[]):  # what the run draws is the same with and without this
-        net = build_network(opt[key])
-    check_fit(net, key, opt[key], content, content.get('params', {}), f'{path} (from which the run goes on)')
