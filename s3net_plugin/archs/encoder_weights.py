@@ -13,7 +13,8 @@ from torch import nn
 from s3net_plugin.archs.checkpoint import describe_misfit, read_state_dict
 from s3net_plugin.utils.hub import ask_hub
 
-LAYOUTS = {3: 'rgb', 4: 'rgbd', 8: 'rgbdrgbd'}
+# 13: a relit picture, then the 8, then two maps of shading, which are grey as depth is
+LAYOUTS = {3: 'rgb', 4: 'rgbd', 8: 'rgbdrgbd', 13: 'rgbrgbdrgbddd'}
 
 
 def adapt_input_filters(weight: torch.Tensor, in_channels: int) -> torch.Tensor:
@@ -26,10 +27,10 @@ def adapt_input_filters(weight: torch.Tensor, in_channels: int) -> torch.Tensor:
     Filters of zero would leave depth to be found at the small learning rates of fine-tuning.
 
     Raises:
-        ValueError: ``in_channels`` is not 3, 4 or 8.
+        ValueError: ``in_channels`` is not 3, 4, 8 or 13.
     """
     if in_channels not in LAYOUTS:
-        raise ValueError(f'pretrained filters serve in_channels 3, 4 or 8, not {in_channels}')
+        raise ValueError(f'pretrained filters serve 3, 4, 8 or 13 channels, not {in_channels}')
     layout = LAYOUTS[in_channels]
     filters = dict(zip('rgb', weight.unbind(1), strict=True), d=weight.mean(1))
     return torch.stack([filters[channel] for channel in layout], dim=1) / layout.count('r')

@@ -91,19 +91,24 @@ class S3Net(nn.Module):
             load_encoder_weights(self.encoder, encoder, in_channels, encoder_weights)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if x.ndim != 4 or x.shape[1] != self.in_channels:
-            raise ValueError(f'S3Net expects (N, {self.in_channels}, H, W), got {tuple(x.shape)}')
-        height, width = x.shape[-2:]
-        if height < MIN_SIZE or width < MIN_SIZE:
-            raise ValueError(f'S3Net needs H and W of at least {MIN_SIZE}, got {tuple(x.shape)}')
+        self.check_input(x)
+        y = self.translate(x)
+        return torch.tanh(y + x[:, :3] if self.residual else y)
 
-        padded = reflect_to_multiple(x, 32)
-        f4, f8, f16 = self.encoder(padded)
+    def check_input(self, x: torch.Tensor) -> None:
+        """Raise ValueError if ``x`` is not (N, in_channels, H, W) with H and W from 32 up."""
+        name = type(self).__name__
+        if x.ndim != 4 or x.shape[1] != self.in_channels:
+            raise ValueError(f'{name} expects (N, {self.in_channels}, H, W), got {tuple(x.shape)}')
+        if x.shape[2] < MIN_SIZE or x.shape[3] < MIN_SIZE:
+            raise ValueError(f'{name} needs H and W of at least {MIN_SIZE}, got {tuple(x.shape)}')
+
+    def translate(self, x: torch.Tensor) -> torch.Tensor:
+        """Encoder, decoder and last convolution: what the encoder takes, (N, C, H, W) -> (N, out_channels, H, W)."""
+        height, width = x.shape[-2:]
+        f4, f8, f16 = self.encoder(reflect_to_multiple(x, 32))
         y = self.attentions[0](f16)
         y = torch.cat((self.attentions[1](self.upsamplers[0](y)), f8), dim=1)
         y = torch.cat((self.attentions[2](self.upsamplers[1](y)), f4), dim=1)
         y = self.upsamplers[3](self.upsamplers[2](y))
-        y = self.conv_last(self.enhancer(y))
-        if self.residual:
-            y = y + padded[:, :3]
-        return torch.tanh(y)[..., :height, :width]
+        return self.conv_last(self.enhancer(y))[..., :height, :width]

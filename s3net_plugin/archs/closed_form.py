@@ -1,0 +1,75 @@
+"""Relighting without a network: the sun's shading and shadows are divided out and put back from another direction."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from s3net_plugin.archs.shading import (
+    CueSettings,
+    bring_to_grid,
+    decode_srgb,
+    encode_srgb,
+    estimate_light,
+    shading_cues,
+)
+
+# Beside the sun's light, of strength 1: the sky, and what the cues get wrong. The light of the sky alone would be 0.12.
+AMBIENT = 0.45
+_DARK = 1e-3
+
+
+class Relit(NamedTuple):
+    """``image`` (N, 3, H, W): the input under the guide's light; sRGB in [0, 1].
+
+    ``input_shading`` and ``target_shading`` (N, 1, H, W) in [0, 1] are how much of the sun falls on the input now and
+    then. ``input_light`` and ``guide_light`` (N, 8) say where the sun stands, as in ``estimate_light``.
+    """
+
+    image: Tensor
+    input_shading: Tensor
+    target_shading: Tensor
+    input_light: Tensor
+    guide_light: Tensor
+
+
+def _sun_colour(rgb: Tensor, shading: Tensor) -> Tensor:
+    """The mean colour (N, 3, 1, 1) of sRGB (N, 3, S, S) where the sun falls, by ``shading`` (N, 1, S, S)."""
+    lit = (decode_srgb(rgb) * shading).mean((2, 3), keepdim=True)
+    return lit / shading.mean((2, 3), keepdim=True).clamp_min(_DARK)
+
+
+def relight_closed_form(x: Tensor, settings: CueSettings | None = None, *, ambient: float = AMBIENT) -> Relit:
+    """Relight the input as the guide is lit, by arithmetic alone.
+
+    With s the shading of a scene under its light and linear values throughout,
+    ``relit = input * c * (s_target + a) / (s_input + a)``, where ``c`` is the ratio of the two suns' colours: those of
+    the guide and of the input where their suns fall. A flat depth map leaves a ratio of mean colours.
+
+    Args:
+        x: (N, 8, H, W): input RGB, input depth, guide RGB, guide depth, in [0, 1].
+        settings: Grid, camera and sun of the cues.
+        ambient: a, above 0; large values change less.
+    """
+    settings = settings or CueSettings()
+    with torch.autocast(x.device.type, enabled=False):
+        x = x.float()
+        rgb, guide = x[:, :3], x[:, 4:7]
+        cues = shading_cues(torch.cat((x[:, 3:4], x[:, 7:8])), settings)
+        small = bring_to_grid(torch.cat((rgb, guide)), settings.size).clamp(0, 1)
+        input_light, guide_light = estimate_light(small, cues).chunk(2)
+        of_input, of_guide = cues.chunk(2)
+        before, after, there = (
+            torch.einsum('nlhw,nl->nhw', cue, light)[:, None]
+            for cue, light in ((of_input, input_light), (of_input, guide_light), (of_guide, guide_light))
+        )
+        small_rgb, small_guide = small.chunk(2)
+        colour = _sun_colour(small_guide, there) / _sun_colour(small_rgb, before).clamp_min(_DARK)
+        both = torch.cat((before, after), dim=1)
+        both = F.interpolate(both, rgb.shape[-2:], mode='bilinear', align_corners=False)
+        before, after = both[:, :1], both[:, 1:]
+        relit = encode_srgb(decode_srgb(rgb) * colour * ((after + ambient) / (before + ambient)))
+    return Relit(relit, before, after, input_light, guide_light)

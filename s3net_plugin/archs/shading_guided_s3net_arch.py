@@ -1,0 +1,70 @@
+"""S3Net that starts from shadows moved by arithmetic on the depth map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from basicsr.utils.registry import ARCH_REGISTRY
+from torch import nn
+
+from s3net_plugin.archs.closed_form import AMBIENT, relight_closed_form
+from s3net_plugin.archs.s3net_arch import S3Net
+from s3net_plugin.archs.shading import CueSettings, check_cue_settings
+
+
+@ARCH_REGISTRY.register()
+class ShadingGuidedS3Net(S3Net):
+    """Relight the input photo as the guide is lit: (N, 8, H, W) -> (N, 3, H, W) in (-1, 2), to be clipped to [0, 1].
+
+    The channels are S3Net's. Before the network ``relight_closed_form`` finds both suns and moves shading and cast
+    shadows; S3Net then sees the relit picture, the 8 channels and the input's shading before and after, 13 in all, and
+    what it gives is added to the relit picture. Its last layer starts at zero, so that an untrained network gives the
+    closed form, and training cannot begin below it.
+
+    The cues need the whole frame: a crop loses what casts its shadows.
+
+    Args:
+        encoder, encoder_weights, upsampling: As for S3Net.
+        cue_size: Side of the grid on which shading is computed.
+        far_over_near: How many times farther than the nearest point the farthest is assumed to be.
+        field_of_view: Of the camera, along the longer side, degrees.
+        pitch: How far the camera looks down, degrees.
+        elevation: Of the sun, degrees.
+        ambient: The light that shadows keep, in units of the sun's; see ``relight_closed_form``.
+
+    Raises:
+        ValueError: An option, or the shape of the input, does not fit; the message says which and what would.
+        FileNotFoundError: The encoder's weights are not there or cannot be downloaded.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: str = 'res2net101d',
+        encoder_weights: str | None = None,
+        upsampling: Sequence[str] = ('pixel_shuffle', 'pixel_shuffle', 'transposed_conv', 'transposed_conv'),
+        cue_size: int = CueSettings().size,
+        far_over_near: float = CueSettings().far_over_near,
+        field_of_view: float = CueSettings().field_of_view,
+        pitch: float = CueSettings().pitch,
+        elevation: float = CueSettings().elevation,
+        ambient: float = AMBIENT,
+    ) -> None:
+        cues = CueSettings(cue_size, far_over_near, field_of_view, pitch, elevation)
+        check_cue_settings(cues)
+        if not ambient > 0:
+            raise ValueError(f'ambient: {ambient} must be more than 0')
+        super().__init__(in_channels=13, encoder=encoder, encoder_weights=encoder_weights, upsampling=upsampling)
+        self.in_channels = 8
+        self.cues = cues
+        self.ambient = ambient
+        nn.init.zeros_(self.conv_last.weight)
+        if self.conv_last.bias is not None:
+            nn.init.zeros_(self.conv_last.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.check_input(x)
+        relit = relight_closed_form(x, self.cues, ambient=self.ambient)
+        y = self.translate(torch.cat((relit.image, x, relit.input_shading, relit.target_shading), dim=1))
+        return relit.image + torch.tanh(y)
