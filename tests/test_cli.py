@@ -60,7 +60,7 @@ def test_testing_writes_scores_of_the_network_and_of_the_baselines(trained, basi
     folder = tmp_path / 'results/tiny_test'
     with (folder / 'metrics.csv').open() as file:
         rows = list(csv.DictReader(file))
-    assert [row['method'] for row in rows] == ['model', 'copy_input', 'colour_transfer'] * 2
+    assert [row['method'] for row in rows] == ['model', 'copy_input', 'colour_transfer', 'shading_transfer'] * 2
     assert {row['dataset'] for row in rows} == {'set'}
     mean = sum(float(row['psnr']) for row in rows if row['method'] == 'model') / 2
     assert f'# psnr: {mean:.4f}' in result.stderr

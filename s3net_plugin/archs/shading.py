@@ -29,9 +29,10 @@ _THICKNESS = 0.4  # and less than so much, since it has a back
 _SOFTNESS = 0.006  # over which an edge goes from lit to dark
 _NOTHING = 1e3  # the height of what is outside of the picture, where nothing occludes
 # Of the estimate of the light
-_SHARPNESS = 30.0  # of the softmax over correlations
+_SHARPNESS = 30.0  # of the softmax over sums of correlations
+_WINDOWS = (3, 12)  # across the frame: areas differ in colour more than in light, edges of shadows do not
 _DARK_CUE, _DARK_LUMINANCE = 0.12, 0.05  # added before logarithms
-_EPS = 1e-9
+_EPS = 1e-6  # of variances: what varies less says nothing
 
 
 class CueSettings(NamedTuple):
@@ -218,20 +219,22 @@ def encode_srgb(linear: Tensor) -> Tensor:
     return torch.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp_min(0.003) ** (1 / 2.4) - 0.055)
 
 
-def _local_contrast(x: Tensor) -> Tensor:
-    """(N, C, S, S) less its mean in windows of a third of the frame; large areas differ in colour rather than light."""
-    kernel = x.shape[-1] // 6 * 2 + 1
-    mean = F.pad(x, (kernel // 2,) * 4, mode='replicate')
-    for window in ((1, kernel), (kernel, 1)):
+def _local_contrast(x: Tensor, windows: int) -> Tensor:
+    """(N, C, S, S) less its mean in square windows, of which so many span the frame: (N, C, S * S), of mean 0."""
+    radius = x.shape[-1] // (2 * windows)
+    mean = F.pad(x, (radius,) * 4, mode='replicate')
+    for window in ((1, 2 * radius + 1), (2 * radius + 1, 1)):
         mean = F.avg_pool2d(mean, window, stride=1)
-    return x - mean
+    contrast = (x - mean).flatten(2)
+    return contrast - contrast.mean(-1, keepdim=True)
 
 
 def estimate_light(rgb: Tensor, cues: Tensor) -> Tensor:
     """How likely the sun stands in each of DIRECTIONS, (N, 8), each row adding up to 1.
 
     A softmax over the correlations between logarithms of luminance and of each cue, so that colours of surfaces,
-    which the cues do not know, add to luminance and average out. Where the cues say nothing, all are as likely.
+    which the cues do not know, add to luminance and average out. They are taken less their means in windows of two
+    sizes, and added up. Where the cues say nothing, all directions are as likely.
 
     Args:
         rgb: sRGB (N, 3, H, W) in [0, 1].
@@ -240,9 +243,10 @@ def estimate_light(rgb: Tensor, cues: Tensor) -> Tensor:
     with torch.autocast(rgb.device.type, enabled=False):
         linear = decode_srgb(bring_to_grid(rgb.float(), cues.shape[-1]).clamp(0, 1))
         luminance = torch.einsum('nchw,c->nhw', linear, linear.new_tensor(LUMINANCE))[:, None]
-        seen = _local_contrast((luminance + _DARK_LUMINANCE).log()).flatten(2)
-        expected = _local_contrast((cues.float() + _DARK_CUE).log()).flatten(2)
-        seen = seen - seen.mean(-1, keepdim=True)
-        expected = expected - expected.mean(-1, keepdim=True)
-        power = (seen.square().mean(-1) + _EPS) * (expected.square().mean(-1) + _EPS)
-        return torch.softmax(_SHARPNESS * (seen * expected).mean(-1) / power.sqrt(), dim=1)
+        seen, expected = (luminance + _DARK_LUMINANCE).log(), (cues.float() + _DARK_CUE).log()
+        correlation = torch.zeros_like(expected[..., 0, 0])
+        for windows in _WINDOWS:
+            one, other = _local_contrast(seen, windows), _local_contrast(expected, windows)
+            power = (one.square().mean(-1) + _EPS) * (other.square().mean(-1) + _EPS)
+            correlation = correlation + (one * other).mean(-1) / power.sqrt()
+        return torch.softmax(_SHARPNESS * correlation, dim=1)

@@ -13,6 +13,7 @@ from basicsr.utils import imwrite, tensor2img
 from torch.utils.data import DataLoader, Subset, default_collate
 from tqdm import tqdm
 
+from s3net_plugin.archs.closed_form import relight_closed_form
 from s3net_plugin.utils import stopping
 from s3net_plugin.utils.baselines import colour_transfer, copy_input
 from s3net_plugin.utils.distributed import gathered
@@ -95,30 +96,45 @@ def _share(dataloader: Any, rank: int, world_size: int) -> tuple[DataLoader, lis
 
 
 class _Sample(NamedTuple):
+    """Images are (H, W, 3), uint8, BGR, as BasicSR shows them; ``baselines`` are those of a test."""
+
     name: str
     views: dict[str, np.ndarray]
+    baselines: dict[str, np.ndarray]
     seconds: float
 
 
 def _run(model: Any, batch: dict[str, Any]) -> list[_Sample]:
-    """Run the network on a batch and return its images as BasicSR shows them: (H, W, 3), uint8, BGR."""
+    """Run the network on a batch."""
     model.feed_data(batch)
     started = time.perf_counter()
     model.test()
     if model.device.type == 'cuda':
         torch.cuda.synchronize()
     seconds = (time.perf_counter() - started) / len(batch['lq'])
+    is_guided = batch['lq'].shape[1] == 8
+    shaded = relight_closed_form(model.lq).image.cpu() if is_guided and not model.is_train else None
     samples = []
     for i, path in enumerate(batch['lq_path']):
         views = {'input': batch['lq'][i, :3], 'output': model.output[i]}
-        if batch['lq'].shape[1] == 8:
+        if is_guided:
             views['guide'] = batch['lq'][i, 4:7]
         if 'gt' in batch:
             views['target'] = batch['gt'][i]
         images = {key: tensor2img([view.float()]) for key, view in views.items()}
-        samples.append(_Sample(Path(path).stem, images, seconds))
+        samples.append(_Sample(Path(path).stem, images, _baselines(model, images, shaded, i), seconds))
     del model.lq, model.gt, model.output
     return samples
+
+
+def _baselines(model: Any, views: dict[str, np.ndarray], shaded: torch.Tensor | None, i: int) -> dict[str, np.ndarray]:
+    if model.is_train:
+        return {}
+    baselines = {'copy_input': copy_input(views['input'])}
+    if shaded is not None:
+        baselines['colour_transfer'] = colour_transfer(views['input'], views['guide'])
+        baselines['shading_transfer'] = tensor2img([shaded[i]])
+    return baselines
 
 
 def _scores(opt: dict[str, Any], index: int, sample: _Sample) -> list[Row]:
@@ -126,11 +142,7 @@ def _scores(opt: dict[str, Any], index: int, sample: _Sample) -> list[Row]:
     if not metrics or 'target' not in sample.views:
         return []
     views = sample.views
-    outputs = {'model': views['output']}
-    if not opt['is_train']:
-        outputs['copy_input'] = copy_input(views['input'])
-        if 'guide' in views:
-            outputs['colour_transfer'] = colour_transfer(views['input'], views['guide'])
+    outputs = {'model': views['output'], **sample.baselines}
     size = (views['output'].shape[0], views['output'].shape[1])
     rows = []
     for method, image in outputs.items():

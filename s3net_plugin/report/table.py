@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-METHODS = {'model': 'model', 'copy_input': 'copy input', 'colour_transfer': 'colour transfer'}
+METHODS = {
+    'model': 'model',
+    'copy_input': 'copy input',
+    'colour_transfer': 'colour transfer',
+    'shading_transfer': 'shading transfer',
+}
 ARROWS = {'higher': '↑', 'lower': '↓'}
 
 

@@ -1,6 +1,7 @@
 """Runs of the real command, and of the report alone."""
 
 import csv
+import itertools
 import json
 import re
 import shutil
@@ -65,9 +66,8 @@ def test_a_run_on_several_sets_is_reported_in_one_place(basicsr, options, write_
 
     with (folder / 'metrics.csv').open(encoding='utf-8') as file:
         rows = list(csv.DictReader(file))
-    assert {(row['dataset'], row['method']) for row in rows} == {
-        (dataset, method) for dataset in ('scenes', 'pairs') for method in ('model', 'copy_input', 'colour_transfer')
-    }
+    methods = ('model', 'copy_input', 'colour_transfer', 'shading_transfer')
+    assert {(row['dataset'], row['method']) for row in rows} == set(itertools.product(('scenes', 'pairs'), methods))
     summary = json.loads((folder / 'summary.json').read_text())
     for dataset, methods in summary['datasets'].items():
         for method, metrics in methods.items():
@@ -86,7 +86,7 @@ def test_a_run_on_several_sets_is_reported_in_one_place(basicsr, options, write_
     assert worst == sorted(worst)
 
     text = (folder / 'summary.md').read_text(encoding='utf-8')
-    assert text.index('## scenes') < text.index('| colour transfer') < text.index('## pairs')
+    assert text.index('## scenes') < text.index('| shading transfer') < text.index('## pairs')
     assert text.count(summary['settings']['metrics']['psnr']['description']) == 2
     assert '## pairs' in result.stderr
     assert result.stderr.count('blind: no scores, it has no targets; and val: save_img is off') == 1
