@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from tqdm import tqdm
 
 from s3net_plugin.rendering.folder import LIGHTS, Light, Settings, open_folder
 from s3net_plugin.rendering.light import DIRECTIONS, TEMPERATURES, encode_srgb, exposure, temperature_rgb
-from s3net_plugin.rendering.scene import make_scene
+from s3net_plugin.rendering.scene import Scene, make_scene
 from s3net_plugin.rendering.tracer import Passes, Tracer, choose_variant
 
 MAX_SCENES = 1000  # three digits in VIDIT's names
@@ -47,6 +49,17 @@ def check_request(first: int, count: int, settings: Settings) -> None:
         raise ValueError(f'spp {settings.spp}: must be a square number, as the sampler is stratified, such as {near}')
 
 
+def _scenes(seed: int, numbers: Sequence[int]) -> Iterator[tuple[int, Scene]]:
+    """The scenes with their numbers, each made in a thread while the one before is traced, which needs no GIL."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(make_scene, seed, numbers[0])
+        for index, number in enumerate(numbers):
+            scene = following.result()
+            if index + 1 < len(numbers):
+                following = pool.submit(make_scene, seed, numbers[index + 1])
+            yield number, scene
+
+
 def render_set(output: Path, *, first: int, count: int, settings: Settings, variant: str = 'scalar') -> None:
     """Render scenes ``first`` to ``first + count - 1`` into the folder ``output``; finished ones are left alone.
 
@@ -70,8 +83,7 @@ def render_set(output: Path, *, first: int, count: int, settings: Settings, vari
             unit='image',
             mininterval=0.5 if sys.stderr.isatty() else 15,
         ) as bar:
-            for number in missing:
-                scene = make_scene(settings.seed, number)
+            for number, scene in _scenes(settings.seed, missing):
                 noise_seed = int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0] >> 1)
                 passes = tracer.trace(
                     scene,

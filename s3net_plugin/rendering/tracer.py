@@ -7,7 +7,8 @@ import importlib.util
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,6 +86,7 @@ class Tracer:
         mi.set_variant(variant)
         mi.set_log_level(mi.LogLevel.Error)
         self.mi = mi
+        self.variant = variant
 
     def trace(
         self, scene: Scene, *, size: int, spp: int, seed: int, tick: Callable[[], object] = lambda: None
@@ -128,11 +130,24 @@ class Tracer:
         )
         sky = np.array(mi.render(cloudy, sensor=sensor, integrator=path, seed=seed + len(DIRECTIONS)))
         aov = mi.load_dict({'type': 'aov', 'aovs': 'p:position', 'block_size': _BLOCK})
-        position = np.array(mi.render(cloudy, sensor=sensor, integrator=aov, seed=seed, spp=min(spp, _DEPTH_SPP)))
+        with self._one_thread():
+            position = np.array(mi.render(cloudy, sensor=sensor, integrator=aov, seed=seed, spp=min(spp, _DEPTH_SPP)))
         depth = (position - scene.camera.origin) @ scene.camera.axes()[2]
         if not (np.isfinite(sun).all() and np.isfinite(sky).all() and np.isfinite(depth).all()):
             raise RuntimeError('the path tracer gave values that are not finite; this is a bug in the scene generator')
         return Passes(sun, sky.astype(np.float32), depth.astype(np.float32))
+
+    @contextmanager
+    def _one_thread(self) -> Iterator[None]:
+        """The scalar ``aov`` integrator's threads wait for each other: two take four times as long as one."""
+        drjit: Any = importlib.import_module('drjit')
+        threads = drjit.thread_count()
+        if self.variant.startswith('scalar'):
+            drjit.set_thread_count(1)
+        try:
+            yield
+        finally:
+            drjit.set_thread_count(threads)
 
     def sensor(self, camera: Camera, size: int, spp: int) -> Any:
         """The camera as a Mitsuba sensor with ``size`` x ``size`` pixels; a pixel averages what falls on it alone."""
