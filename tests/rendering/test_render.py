@@ -91,6 +91,7 @@ def test_a_temperature_multiplies_the_linear_image():
         (0, 1, SETTINGS._replace(spp=0), 'spp 0: must be a square number.* such as 1 or 1'),
         (0, 1, SETTINGS._replace(spp=20), 'spp 20: must be a square number.* such as 16 or 25'),
         (0, 1, SETTINGS._replace(seed=-1), 'seed -1'),
+        (0, 1, SETTINGS._replace(style='moon'), 'style moon: must be one of classic, outdoor, indoor, street'),
     ],
 )
 def test_a_bad_request_names_the_option(first, count, settings, message):
