@@ -24,6 +24,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--spp', type=int, default=16, help='light paths a pixel, a square number (default: 16)')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same scenes (default: 0)')
     parser.add_argument(
+        '--style',
+        choices=('classic', 'outdoor', 'indoor', 'street'),
+        default='classic',
+        help='what the scenes show; classic is objects on open ground seen from above (default: classic)',
+    )
+    parser.add_argument(
         '--variant',
         choices=VARIANTS,
         default='scalar',
@@ -57,7 +63,7 @@ def main() -> None:
                 args.output,
                 first=args.first_scene,
                 count=args.scenes,
-                settings=Settings(seed=args.seed, size=args.size, spp=args.spp),
+                settings=Settings(seed=args.seed, size=args.size, spp=args.spp, style=args.style),
                 variant=args.variant,
             )
         elif args.layout == 'pairs':

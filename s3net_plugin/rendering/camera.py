@@ -1,4 +1,4 @@
-"""The pinhole camera of a scene: above the ground, looking towards +y and down, so that no horizon is in view."""
+"""The pinhole camera of a scene, looking towards +y."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Camera(NamedTuple):
 
 
 def draw_camera(rng: np.random.Generator) -> Camera:
-    """Draw a camera; the upper edge of its view still points at least 10 degrees down, so depth is bounded."""
+    """Draw a camera over ground; the upper edge of its view points at least 10 degrees down, so depth is bounded."""
     fov = rng.uniform(36, 46)
     pitch = np.deg2rad(rng.uniform(max(28.0, fov / 2 + 10), 50))
     distance = rng.uniform(10.5, 14.5)

@@ -33,6 +33,11 @@ class Settings(NamedTuple):
     size: int
     spp: int
     generator: int = GENERATOR_VERSION
+    style: str = 'classic'
+
+    def noted(self) -> dict[str, Any]:
+        """As a folder notes them; sets from before there were styles are classic ones, so this style goes unsaid."""
+        return {name: value for name, value in self._asdict().items() if (name, value) != ('style', 'classic')}
 
 
 def image_name(number: int, light: Light) -> str:
@@ -116,13 +121,13 @@ class SceneFolder:
         """Settings, and the size in bytes of each file (-1 if it is missing)."""
         paths = [self.root / name for name in scene_files(number)]
         sizes = {path.name: path.stat().st_size if path.is_file() else -1 for path in paths}
-        return {'settings': self.settings._asdict(), 'bytes': sizes}
+        return {'settings': self.settings.noted(), 'bytes': sizes}
 
 
 def _check_settings(root: Path, settings: Settings) -> None:
     """Note the settings in a new folder; refuse one that holds a set with others."""
     path = root / '.render' / 'settings.json'
-    found, wanted = _read_json(path), settings._asdict()
+    found, wanted = _read_json(path), settings.noted()
     if found is None:
         _write_json(path, wanted)
     elif found != wanted:

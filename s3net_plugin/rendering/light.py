@@ -15,7 +15,7 @@ _XYZ_TO_SRGB = np.array(
         [0.0556434, -0.2040259, 1.0572252],
     ]
 )
-_BRIGHT_LEVEL = 0.55  # linear luminance that the 95th percentile of a scene is exposed to
+BRIGHT_LEVEL = 0.55  # linear luminance that the 95th percentile of a classic scene is exposed to
 
 
 def sun_ray(direction: str, elevation: float) -> tuple[float, float, float]:
@@ -47,12 +47,12 @@ def temperature_rgb(kelvin: float) -> np.ndarray:
     return rgb / (LUMINANCE @ rgb)
 
 
-def exposure(radiance: np.ndarray) -> float:
-    """Factor for the linear images of a scene, (..., 3), that brings their 95th percentile of luminance to 0.55.
+def exposure(radiance: np.ndarray, level: float = BRIGHT_LEVEL) -> float:
+    """Factor for the linear images of a scene, (..., 3), that brings their 95th percentile of luminance to ``level``.
 
     One factor for all directions, so that a light that reaches less of the scene stays darker.
     """
-    return _BRIGHT_LEVEL / max(float(np.percentile(radiance @ LUMINANCE, 95)), 1e-6)
+    return level / max(float(np.percentile(radiance @ LUMINANCE, 95)), 1e-6)
 
 
 def encode_srgb(linear: np.ndarray) -> np.ndarray:

@@ -30,7 +30,10 @@ class Material(NamedTuple):
     roughness: float
 
 
-def _draw(rng: np.random.Generator, patterns: tuple[str, ...], repeat: tuple[float, float], gloss: str) -> Material:
+def draw_surface(
+    rng: np.random.Generator, patterns: tuple[str, ...], repeat: tuple[float, float], gloss: str = 'matte'
+) -> Material:
+    """A material with one of the ``patterns``, laid at a size from the range ``repeat``."""
     pattern = patterns[int(rng.integers(len(patterns)))]
     return Material(
         texture=draw_texture(rng, pattern),
@@ -43,15 +46,15 @@ def _draw(rng: np.random.Generator, patterns: tuple[str, ...], repeat: tuple[flo
 
 def draw_ground(rng: np.random.Generator) -> Material:
     """Matte: a glossy ground turns white when the sun stands opposite the camera."""
-    return _draw(rng, GROUND_PATTERNS, (3.0, 5.0), 'matte')
+    return draw_surface(rng, GROUND_PATTERNS, (3.0, 5.0))
 
 
 def draw_wall(rng: np.random.Generator) -> Material:
     """A matte material with a pattern that suits large upright faces."""
-    return _draw(rng, WALL_PATTERNS, (2.0, 3.5), 'matte')
+    return draw_surface(rng, WALL_PATTERNS, (2.0, 3.5))
 
 
 def draw_material(rng: np.random.Generator) -> Material:
     """A material for an object, mostly matte."""
     gloss = rng.choice(list(GLOSS_SHARES), p=list(GLOSS_SHARES.values()))
-    return _draw(rng, OBJECT_PATTERNS, (1.2, 2.4), str(gloss))
+    return draw_surface(rng, OBJECT_PATTERNS, (1.2, 2.4), str(gloss))

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from s3net_plugin.rendering.folder import LIGHTS, Light, Settings, open_folder
-from s3net_plugin.rendering.light import DIRECTIONS, TEMPERATURES, encode_srgb, exposure, temperature_rgb
+from s3net_plugin.rendering.light import BRIGHT_LEVEL, DIRECTIONS, TEMPERATURES, encode_srgb, exposure, temperature_rgb
 from s3net_plugin.rendering.scene import make_scene
+from s3net_plugin.rendering.stage import Scene
+from s3net_plugin.rendering.styles import STYLES
 from s3net_plugin.rendering.tracer import Passes, Tracer, choose_variant
 
 MAX_SCENES = 1000  # three digits in VIDIT's names
 MIN_SIZE = 32
 
 
-def develop(passes: Passes, ambient: float) -> dict[Light, np.ndarray]:
+def develop(passes: Passes, ambient: float, level: float = BRIGHT_LEVEL) -> dict[Light, np.ndarray]:
     """The 40 uint8 RGB images (H, W, 3) of a scene from its linear passes under white light.
 
     Light is linear, so a direction is traced once and multiplied by the colour of each temperature. ``ambient`` is
-    the radiance of the sky, which takes the colour of the sun.
+    the radiance of the sky, which takes the colour of the sun; ``level`` is that of ``exposure``.
     """
     white = passes.sun + ambient * passes.sky
-    white *= exposure(white)
+    white += passes.background
+    white *= exposure(white, level)
     return {
         (temperature, direction): encode_srgb(white[index] * temperature_rgb(temperature))
         for temperature in TEMPERATURES
@@ -41,10 +46,23 @@ def check_request(first: int, count: int, settings: Settings) -> None:
         raise ValueError(f'size {settings.size}: need at least {MIN_SIZE} pixels')
     if settings.seed < 0:
         raise ValueError(f'seed {settings.seed}: must not be negative')
+    if settings.style not in STYLES:
+        raise ValueError(f'style {settings.style}: must be one of {", ".join(STYLES)}')
     root = math.isqrt(max(settings.spp, 0))
     if settings.spp < 1 or root**2 != settings.spp:
         near = f'{max(root, 1) ** 2} or {(root + 1) ** 2}'
         raise ValueError(f'spp {settings.spp}: must be a square number, as the sampler is stratified, such as {near}')
+
+
+def _scenes(settings: Settings, numbers: Sequence[int]) -> Iterator[tuple[int, Scene]]:
+    """The scenes with their numbers, each made in a thread while the one before is traced, which needs no GIL."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(make_scene, settings.seed, numbers[0], settings.style)
+        for index, number in enumerate(numbers):
+            scene = following.result()
+            if index + 1 < len(numbers):
+                following = pool.submit(make_scene, settings.seed, numbers[index + 1], settings.style)
+            yield number, scene
 
 
 def render_set(output: Path, *, first: int, count: int, settings: Settings, variant: str = 'scalar') -> None:
@@ -70,8 +88,7 @@ def render_set(output: Path, *, first: int, count: int, settings: Settings, vari
             unit='image',
             mininterval=0.5 if sys.stderr.isatty() else 15,
         ) as bar:
-            for number in missing:
-                scene = make_scene(settings.seed, number)
+            for number, scene in _scenes(settings, missing):
                 noise_seed = int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0] >> 1)
                 passes = tracer.trace(
                     scene,
@@ -80,4 +97,4 @@ def render_set(output: Path, *, first: int, count: int, settings: Settings, vari
                     seed=noise_seed,
                     tick=lambda: bar.update(len(TEMPERATURES)),
                 )
-                folder.write(number, develop(passes, scene.ambient), passes.depth)
+                folder.write(number, develop(passes, scene.ambient, scene.level), passes.depth)

@@ -1,4 +1,4 @@
-"""Ten procedural surfaces, tileable: each draws an albedo map and a height map that agree with each other."""
+"""Fourteen procedural surfaces, tileable: each draws an albedo map and a height map that agree with each other."""
 
 from __future__ import annotations
 
@@ -160,6 +160,31 @@ def _rust(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
     return albedo, face * (0.75 + 0.25 * rust * fractal(rng, size, 0.8))
 
 
+def _foliage(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+    hue = (0.05, 0.14) if rng.random() < 0.2 else (0.19, 0.33)  # autumn, or green
+    dark, light = _paint(rng, hue, (0.5, 0.75), (0.12, 0.25)), _paint(rng, hue, (0.4, 0.75), (0.3, 0.5))
+    relief = fractal(rng, size, 1.2)
+    return _mix(dark, light, relief) * _speckle(rng, size, 0.6), relief
+
+
+def _grass(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+    green, dry = _paint(rng, (0.2, 0.32), (0.4, 0.65), (0.2, 0.38)), _paint(rng, (0.1, 0.16), (0.3, 0.6), (0.3, 0.5))
+    relief = fractal(rng, size, 0.9)
+    bald = smoothstep(0.6, 0.9, fractal(rng, size, 1.7))
+    return _mix(_mix(green, dry, bald), 0.4 * green, relief) * _speckle(rng, size, 0.8), relief
+
+
+def _asphalt(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+    body = _paint(rng, saturation=(0.0, 0.12), value=(0.1, 0.3))
+    patch = smoothstep(0.55, 0.6, fractal(rng, size, 2.0))
+    return _mix(body, 0.7 * body, patch) * _speckle(rng, size, 0.8), fractal(rng, size, 0.7)
+
+
+def _coat(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+    body = _paint(rng, saturation=(0.1, 0.85), value=(0.15, 0.8))
+    return body * _speckle(rng, size, 0.15), fractal(rng, size, 1.6)
+
+
 PATTERNS: dict[str, Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]] = {
     'brick': _brick,
     'tile': _tile,
@@ -171,6 +196,10 @@ PATTERNS: dict[str, Callable[[np.random.Generator, int], tuple[np.ndarray, np.nd
     'rock': _rock,
     'stripes': _stripes,
     'rust': _rust,
+    'foliage': _foliage,
+    'grass': _grass,
+    'asphalt': _asphalt,
+    'coat': _coat,
 }
 
 

@@ -7,7 +7,8 @@ import importlib.util
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from s3net_plugin.rendering.camera import Camera
 from s3net_plugin.rendering.light import DIRECTIONS, sun_ray
 from s3net_plugin.rendering.materials import Material
 from s3net_plugin.rendering.meshes import Mesh
-from s3net_plugin.rendering.scene import Scene
+from s3net_plugin.rendering.stage import Scene
 
 VARIANTS = ('scalar', 'llvm', 'auto')
 
@@ -35,12 +36,14 @@ np.array(mi.render(mi.load_dict(mi.cornell_box()), spp=1))
 class Passes(NamedTuple):
     """``sun`` (8, H, W, 3), one image for each of DIRECTIONS, and ``sky`` (H, W, 3): linear radiance under white light.
 
-    The sun's irradiance is pi and the radiance of the sky 1. ``depth`` (H, W) is the distance along the view axis.
+    The sun's irradiance is pi and the radiance of the sky 1. ``depth`` (H, W) is the distance along the view axis, at
+    most the scene's ``far``. ``background`` (H, W, 3) is what is seen of the scene's own sky, 0 without one.
     """
 
     sun: np.ndarray
     sky: np.ndarray
     depth: np.ndarray
+    background: np.ndarray | float = 0.0
 
 
 def llvm_trouble() -> str | None:
@@ -85,6 +88,7 @@ class Tracer:
         mi.set_variant(variant)
         mi.set_log_level(mi.LogLevel.Error)
         self.mi = mi
+        self.variant = variant
 
     def trace(
         self, scene: Scene, *, size: int, spp: int, seed: int, tick: Callable[[], object] = lambda: None
@@ -126,15 +130,44 @@ class Tracer:
                 'sky': {'type': 'constant', 'radiance': {'type': 'rgb', 'value': 1.0}},
             }
         )
+        background: np.ndarray | float = 0.0
+        if scene.sky is not None:
+            path = mi.load_dict({'type': 'path', 'max_depth': _PATH_DEPTH, 'block_size': _BLOCK, 'hide_emitters': True})
+            background = self._open_share(sunny, scene.camera, size, spp, seed) * scene.sky.view(scene.camera, size)
         sky = np.array(mi.render(cloudy, sensor=sensor, integrator=path, seed=seed + len(DIRECTIONS)))
         aov = mi.load_dict({'type': 'aov', 'aovs': 'p:position', 'block_size': _BLOCK})
-        position = np.array(mi.render(cloudy, sensor=sensor, integrator=aov, seed=seed, spp=min(spp, _DEPTH_SPP)))
-        depth = (position - scene.camera.origin) @ scene.camera.axes()[2]
+        solid = cloudy if scene.sky is None else mi.load_dict({'type': 'scene', **shapes, 'end': self._end(scene)})
+        with self._one_thread():
+            position = np.array(mi.render(solid, sensor=sensor, integrator=aov, seed=seed, spp=min(spp, _DEPTH_SPP)))
+        depth = np.minimum((position - scene.camera.origin) @ scene.camera.axes()[2], scene.far)
         if not (np.isfinite(sun).all() and np.isfinite(sky).all() and np.isfinite(depth).all()):
             raise RuntimeError('the path tracer gave values that are not finite; this is a bug in the scene generator')
-        return Passes(sun, sky.astype(np.float32), depth.astype(np.float32))
+        return Passes(sun, sky.astype(np.float32), depth.astype(np.float32), background)
 
-    def sensor(self, camera: Camera, size: int, spp: int) -> Any:
+    @contextmanager
+    def _one_thread(self) -> Iterator[None]:
+        """The scalar ``aov`` integrator's threads wait for each other: two take four times as long as one."""
+        drjit: Any = importlib.import_module('drjit')
+        threads = drjit.thread_count()
+        if self.variant.startswith('scalar'):
+            drjit.set_thread_count(1)
+        try:
+            yield
+        finally:
+            drjit.set_thread_count(threads)
+
+    def _end(self, scene: Scene) -> Any:
+        """A sphere around the camera that every ray meets, beyond the end of depth."""
+        origin = scene.camera.origin.tolist()
+        return self.mi.load_dict({'type': 'sphere', 'center': origin, 'radius': 2 * scene.far, 'flip_normals': True})
+
+    def _open_share(self, scene: Any, camera: Camera, size: int, spp: int, seed: int) -> np.ndarray:
+        """The share (H, W, 1) of each pixel where no surface is in view, from the opacity of a quick pass."""
+        quick = self.mi.load_dict({'type': 'depth', 'block_size': _BLOCK})
+        sensor = self.sensor(camera, size, spp, pixel_format='rgba')
+        return 1 - np.array(self.mi.render(scene, sensor=sensor, integrator=quick, seed=seed))[..., 3:]
+
+    def sensor(self, camera: Camera, size: int, spp: int, pixel_format: str = 'rgb') -> Any:
         """The camera as a Mitsuba sensor with ``size`` x ``size`` pixels; a pixel averages what falls on it alone."""
         mi = self.mi
         return mi.load_dict(
@@ -149,7 +182,7 @@ class Tracer:
                     'type': 'hdrfilm',
                     'width': size,
                     'height': size,
-                    'pixel_format': 'rgb',
+                    'pixel_format': pixel_format,
                     'component_format': 'float32',
                     'rfilter': {'type': 'box'},
                 },

@@ -81,6 +81,23 @@ def test_a_record_of_other_settings_makes_it_incomplete(root):
     assert not complete(root)
 
 
+def test_a_set_from_before_there_were_styles_is_classic_and_goes_on(root):
+    for path, nested in ((root / '.render' / 'settings.json', False), (root / '.render' / '007.json', True)):
+        found = json.loads(path.read_text())
+        settings = found['settings'] if nested else found
+        assert settings == {'seed': 1, 'size': 8, 'spp': 4, 'generator': 1}
+    assert complete(root, settings=SETTINGS._replace(style='classic'))
+
+
+def test_other_styles_are_noted(tmp_path):
+    other = SETTINGS._replace(style='outdoor')
+    with open_folder(tmp_path, other) as folder:
+        folder.write(7, *fake_scene())
+    assert complete(tmp_path, settings=other)
+    with pytest.raises(ValueError, match=r'with .*"style": "outdoor".*, not with .* choose another folder'):
+        complete(tmp_path, settings=SETTINGS)
+
+
 def test_nothing_half_written_when_writing_fails(tmp_path):
     images, distance = fake_scene()
     del images[LIGHTS[30]]
@@ -103,7 +120,7 @@ def test_a_run_killed_between_two_moves_is_done_again(root):
         assert folder.is_complete(7)
 
 
-@pytest.mark.parametrize('change', [{'seed': 2}, {'size': 16}, {'spp': 16}, {'generator': 0}])
+@pytest.mark.parametrize('change', [{'seed': 2}, {'size': 16}, {'spp': 16}, {'generator': 0}, {'style': 'indoor'}])
 def test_other_settings_are_refused_with_both_named(root, change):
     with pytest.raises(ValueError, match=r'was rendered with .*"seed": 1.* choose another folder'):
         complete(root, settings=SETTINGS._replace(**change))

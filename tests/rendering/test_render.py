@@ -12,6 +12,7 @@ import pytest
 from s3net_plugin.rendering.folder import DIRECTIONS, LIGHTS, Settings, image_name, open_folder, scene_files
 from s3net_plugin.rendering.light import temperature_rgb
 from s3net_plugin.rendering.render import check_request, develop, render_set
+from s3net_plugin.rendering.styles import STYLES
 from s3net_plugin.rendering.tracer import Passes
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +92,7 @@ def test_a_temperature_multiplies_the_linear_image():
         (0, 1, SETTINGS._replace(spp=0), 'spp 0: must be a square number.* such as 1 or 1'),
         (0, 1, SETTINGS._replace(spp=20), 'spp 20: must be a square number.* such as 16 or 25'),
         (0, 1, SETTINGS._replace(seed=-1), 'seed -1'),
+        (0, 1, SETTINGS._replace(style='moon'), 'style moon: must be one of classic, outdoor, indoor, street'),
     ],
 )
 def test_a_bad_request_names_the_option(first, count, settings, message):
@@ -108,6 +110,15 @@ def test_script_makes_all_three_layouts(rendered, tmp_path, monkeypatch):
     for layout in ('pairs', 'one_to_one'):
         run_script(monkeypatch, '--layout', layout, '--source', rendered, '--output', tmp_path / layout, '--scenes', 2)
         assert len(list((tmp_path / layout / 'target').iterdir())) == 2
+
+
+def test_script_renders_every_style_with_the_sky_at_depth_one(tmp_path, monkeypatch):
+    for style in STYLES:
+        run_script(monkeypatch, '--output', tmp_path / style, '--scenes', 1, '--style', style, *ARGUMENTS)
+    pictures = [read(tmp_path / style, 0, LIGHTS[20]) for style in STYLES]
+    assert all(np.abs(a - b).mean() > 5 for i, a in enumerate(pictures) for b in pictures[:i])
+    depth = np.load(tmp_path / 'outdoor' / 'Image000.npy', allow_pickle=True).item()['normalized_depth']
+    assert depth.min() == 0 and (depth[0] == 1).mean() > 0.3
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from s3net_plugin.rendering.camera import Camera
 from s3net_plugin.rendering.light import DIRECTIONS, sun_ray
 from s3net_plugin.rendering.materials import Material
 from s3net_plugin.rendering.meshes import Ground, ball, box, merge, place
-from s3net_plugin.rendering.scene import Scene, Surface, make_scene
+from s3net_plugin.rendering.scene import make_scene
+from s3net_plugin.rendering.stage import Scene, Sky, Surface
 from s3net_plugin.rendering.textures import Texture, draw_texture
 from s3net_plugin.rendering.tracer import Tracer, choose_variant
 
@@ -44,6 +45,24 @@ def test_depth_of_a_plane_is_the_distance_along_the_view_axis(plain):
     expected = CAMERA.project(ground_points())[..., 2]
     np.testing.assert_allclose(plain.depth, expected, rtol=0.01)
     assert plain.depth[0].min() > plain.depth[-1].max()  # larger is farther
+
+
+def test_view_of_the_horizon_ends_at_far_and_shows_the_sky_there(tracer):
+    level = Camera(np.array([0.0, 0.0, 2.0]), np.array([0.0, 1.0, 2.0]), roll=0.0, fov=50)
+    sky = Sky(horizon=np.array([0.1, 0.2, 0.3]), zenith=np.array([0.1, 0.2, 0.3]))
+    scene = scene_of(place(ball(1.6), 0, 8, 0))._replace(camera=level, sky=sky, far=20.0)
+    passes = tracer.trace(scene, size=SIZE, spp=4, seed=1)
+    upper, lower = slice(0, SIZE // 4), slice(-4, None)
+    assert (passes.depth[upper] == 20).all() and passes.depth[SIZE // 2, SIZE // 2] == pytest.approx(6.45, abs=0.1)
+    np.testing.assert_allclose(passes.background[upper], np.broadcast_to(sky.horizon, (SIZE // 4, SIZE, 3)), rtol=1e-6)
+    assert (passes.background[lower] == 0).all()
+    assert (passes.sun[:, upper] == 0).all() and (passes.sky[upper] == 0).all()
+
+
+def test_depth_pass_leaves_the_number_of_threads(tracer):
+    threads = drjit.thread_count()
+    tracer.trace(scene_of(), size=32, spp=1, seed=0)
+    assert drjit.thread_count() == threads
 
 
 def test_a_matte_plane_reflects_albedo_times_the_sine_of_the_elevation(plain):
