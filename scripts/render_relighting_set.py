@@ -25,9 +25,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same scenes (default: 0)')
     parser.add_argument(
         '--style',
-        choices=('classic', 'outdoor', 'indoor', 'street'),
+        choices=('classic', 'outdoor', 'indoor', 'street', 'mixed'),
         default='classic',
-        help='what the scenes show; classic is objects on open ground seen from above (default: classic)',
+        help='classic is objects on open ground, seen from above; mixed is the first three in turns (%(default)s)',
     )
     parser.add_argument(
         '--variant',

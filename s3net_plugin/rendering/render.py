@@ -13,9 +13,8 @@ from tqdm import tqdm
 
 from s3net_plugin.rendering.folder import LIGHTS, Light, Settings, open_folder
 from s3net_plugin.rendering.light import BRIGHT_LEVEL, DIRECTIONS, TEMPERATURES, encode_srgb, exposure, temperature_rgb
-from s3net_plugin.rendering.scene import make_scene
+from s3net_plugin.rendering.scene import STYLE_NAMES, make_scene
 from s3net_plugin.rendering.stage import Scene
-from s3net_plugin.rendering.styles import STYLES
 from s3net_plugin.rendering.tracer import Passes, Tracer, choose_variant
 
 MAX_SCENES = 1000  # three digits in VIDIT's names
@@ -46,8 +45,8 @@ def check_request(first: int, count: int, settings: Settings) -> None:
         raise ValueError(f'size {settings.size}: need at least {MIN_SIZE} pixels')
     if settings.seed < 0:
         raise ValueError(f'seed {settings.seed}: must not be negative')
-    if settings.style not in STYLES:
-        raise ValueError(f'style {settings.style}: must be one of {", ".join(STYLES)}')
+    if settings.style not in STYLE_NAMES:
+        raise ValueError(f'style {settings.style}: must be one of {", ".join(STYLE_NAMES)}')
     root = math.isqrt(max(settings.spp, 0))
     if settings.spp < 1 or root**2 != settings.spp:
         near = f'{max(root, 1) ** 2} or {(root + 1) ** 2}'

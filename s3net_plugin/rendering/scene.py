@@ -11,11 +11,19 @@ from s3net_plugin.rendering.styles import STYLES
 GENERATOR_VERSION = 1
 
 
+# `mixed` takes these in turns; `street` is not among them, so that there is a style that nothing was trained on
+MIXED = ('classic', 'outdoor', 'indoor')
+STYLE_NAMES = (*STYLES, 'mixed')
+
+
 def make_scene(seed: int, number: int, style: str = 'classic') -> Scene:
     """Draw scene ``number`` of the set with this ``seed``; neither size nor the other scenes have a say in it.
 
-    Raises ValueError if ``style`` is none of STYLES.
+    In a ``mixed`` set, it is the scene of the same number of one of MIXED, which take turns.
+
+    Raises ValueError if ``style`` is none of STYLE_NAMES.
     """
-    if style not in STYLES:
-        raise ValueError(f'style {style}: must be one of {", ".join(STYLES)}')
-    return STYLES[style](np.random.default_rng([seed, number]))
+    if style not in STYLE_NAMES:
+        raise ValueError(f'style {style}: must be one of {", ".join(STYLE_NAMES)}')
+    draw = STYLES[MIXED[number % len(MIXED)] if style == 'mixed' else style]
+    return draw(np.random.default_rng([seed, number]))

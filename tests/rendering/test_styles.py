@@ -71,6 +71,11 @@ def test_styles_differ_and_follow_from_the_seed(small_textures):
     assert len({digest(make_scene(5, number, 'outdoor')) for number in range(3)}) == 3
 
 
+def test_a_mixed_set_takes_the_scenes_of_three_styles_in_turns(small_textures):
+    for number, style in ((3, 'classic'), (4, 'outdoor'), (5, 'indoor')):
+        assert digest(make_scene(5, number, 'mixed')) == digest(make_scene(5, number, style))
+
+
 def test_an_unknown_style_is_named():
     with pytest.raises(ValueError, match='style moon: must be one of classic, outdoor, indoor, street'):
         make_scene(0, 0, 'moon')
