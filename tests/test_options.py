@@ -38,7 +38,7 @@ def test_a_shipped_option_file_is_accepted(name, roots, tmp_path):
             dataset['scenes'] = [0, 2]
         if dataset.get('gt_size'):
             dataset |= {'gt_size': 32, 'batch_size_per_gpu': 2}
-    opt['network_g'] |= {'encoder_weights': None} if opt['network_g']['type'] == 'S3Net' else {}
+    opt['network_g'] |= {'encoder_weights': None} if 'encoder_weights' in opt['network_g'] else {}
     for loss in (value for key, value in opt.get('train', {}).items() if key.endswith('_opt')):
         if loss.get('weights') == 'imagenet' or loss['type'] == 'S3NetPerceptualLoss':
             loss['weights'] = 'random'
