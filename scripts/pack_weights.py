@@ -40,7 +40,7 @@ def pack(checkpoint: Path, output: Path, training: dict[str, Any], scores: dict[
     from s3net_plugin.relight.network import load_network
     from s3net_plugin.utils.checkpoint import load_plain
 
-    network = load_network(checkpoint)
+    network: Any = load_network(checkpoint)
     try:
         write_pretrained(load_plain(checkpoint), output, training=training, scores=scores)
     except ValueError as error:
