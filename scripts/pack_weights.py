@@ -31,8 +31,13 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def pack(checkpoint: Path, output: Path, training: dict[str, Any], scores: dict[str, Any]) -> float:
-    """Write ``output``; return how much the network's output moves at most, of a random input, values in [0, 1]."""
+def pack(checkpoint: Path, output: Path, training: Path, scores: Path) -> float:
+    """Write ``output``; return how much the network's output moves at most, of a random input, values in [0, 1].
+
+    Raises:
+        FileNotFoundError: one of the files is not there.
+        ValueError: a file is no JSON, or the weights cannot be packed.
+    """
     # imported here since it takes seconds, which --help should not
     import torch
 
@@ -40,9 +45,10 @@ def pack(checkpoint: Path, output: Path, training: dict[str, Any], scores: dict[
     from s3net_plugin.relight.network import load_network
     from s3net_plugin.utils.checkpoint import load_plain
 
+    notes = {'training': read_json(training), 'scores': read_json(scores)}
     network: Any = load_network(checkpoint)
     try:
-        write_pretrained(load_plain(checkpoint), output, training=training, scores=scores)
+        write_pretrained(load_plain(checkpoint), output, **notes)
     except ValueError as error:
         raise ValueError(f'{checkpoint}: {error}') from None
     x = torch.rand(1, network.in_channels, 256, 256, generator=torch.Generator().manual_seed(0))
@@ -58,7 +64,7 @@ def main() -> None:
     parser.add_argument('--scores', type=Path, required=True, metavar='FILE', help='JSON: what the network reaches')
     args = parser.parse_args()
     try:
-        difference = pack(args.checkpoint, args.output, read_json(args.training), read_json(args.scores))
+        difference = pack(args.checkpoint, args.output, args.training, args.scores)
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
     size = args.output.stat().st_size / 1e6
