@@ -17,6 +17,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['s3net_plugin', 's3net_plugin.*']),
+    package_data={'s3net_plugin': ['assets/*', 'assets/*/*']},
     # BasicSR 1.4.2 does not install on Python 3.13 and later.
     python_requires='>=3.10,<3.13',
     install_requires=[

@@ -60,6 +60,7 @@ def run(job: str, argv: Sequence[str]) -> None:
     processes = distributed.announced_processes(args.launcher)
     load_plugins()
     opt = read_option_file(args.opt, args.force_yml)
+    _find_pretrained(opt)
     resumes = job == 'train' and resume.can_resume(opt, auto_resume=args.auto_resume, debug=args.debug)
     check_options(opt, is_train=job == 'train', where=args.opt, resumes=resumes, processes=processes)
     _check_folder(job, args, opt, resumes)
@@ -76,11 +77,29 @@ def run(job: str, argv: Sequence[str]) -> None:
     distributed.leave()
 
 
+def _find_pretrained(opt: dict[str, Any]) -> None:
+    """Put the weights in the package where ``pretrained`` is asked for; what is here under that name comes first."""
+    from s3net_plugin.archs.pretrained import PRETRAINED, pretrained_path
+
+    path = opt.get('path')
+    if not isinstance(path, dict) or path.get('pretrain_network_g') != PRETRAINED:
+        return
+    if not os.path.lexists(PRETRAINED):
+        path['pretrain_network_g'] = str(pretrained_path())
+    elif _is_first_process():
+        here = Path(PRETRAINED).absolute()
+        print(f'path:pretrain_network_g: {PRETRAINED} is {here}, not the weights in the package', flush=True)
+
+
+def _is_first_process() -> bool:
+    return os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0'
+
+
 def _check_folder(job: str, args: argparse.Namespace, opt: dict[str, Any], resumes: bool) -> None:
     """Check the folder that the run will write to, in the first process, which makes it."""
     from s3net_plugin.utils import run_folder
 
-    if os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) != '0':
+    if not _is_first_process():
         return
     folder = run_folder.run_folder(opt, is_train=job == 'train', debug=args.debug)
     if not resumes:

@@ -70,12 +70,40 @@ def write_checkpoints_whole() -> None:
         BaseModel.save_training_state = saving.save_training_state
 
 
+def load_safetensors() -> None:
+    """``load_network`` knows pickles only, and weights are shared as safetensors."""
+    from basicsr.models.base_model import BaseModel
+    from basicsr.utils import get_root_logger
+
+    from s3net_plugin.archs.pretrained import SUFFIX, read_checkpoint
+
+    stock = BaseModel.load_network
+    if _still_has(stock, 'safetensors'):
+        return
+
+    def load_network(
+        self: Any, net: Any, load_path: str, strict: bool = True, param_key: str | None = 'params'
+    ) -> None:
+        """As in BasicSR; in safetensors there is one set of weights, whatever ``param_key`` is."""
+        if Path(load_path).suffix != SUFFIX:
+            stock(self, net, load_path, strict, param_key)
+            return
+        net = self.get_bare_model(net)
+        weights = read_checkpoint(load_path)['params']
+        get_root_logger().info(f'Loading {type(net).__name__} model from {load_path}.')
+        self._print_different_keys_loading(net, weights, strict)
+        net.load_state_dict(weights, strict=strict)
+
+    BaseModel.load_network = load_network
+
+
 # -- needed by the `basicsr` command ---------------------------------------------------------------------------------
 
 
 def honour_option_file(opt: dict[str, Any]) -> None:
     """``parse_options`` overwrites ``experiments_root`` and ``results_root``, and several GPUs without a launcher
-    silently become DataParallel with a larger batch; keep what the file says, and use one GPU and say so."""
+    silently become DataParallel with a larger batch; keep what the file says, and use one GPU and say so. Where
+    ``pretrained`` stood, ``opt`` has a path."""
     import basicsr.test
     import basicsr.train
     from basicsr.utils import options
@@ -87,6 +115,9 @@ def honour_option_file(opt: dict[str, Any]) -> None:
         parsed, args = options.parse_options(root_path, is_train)
         root, other = ('experiments_root', 'results_root') if is_train else ('results_root', 'experiments_root')
         parsed['path'].pop(other, None)  # BasicSR makes a directory of it, or fails to if it has no value
+        weights = opt['path'].get('pretrain_network_g')
+        if weights:
+            parsed['path']['pretrain_network_g'] = str(Path(weights).expanduser())
         wanted = opt['path'].get(root)
         if wanted:
             stock_root = Path(parsed['path'][root])
@@ -228,6 +259,7 @@ def mend_models() -> None:
     """Once BasicSR can be imported."""
     copy_ema_buffers()
     write_checkpoints_whole()
+    load_safetensors()
 
 
 def prepare_run(opt: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from command_line import output_file, run
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--checkpoint', type=Path, required=True, help='of BasicSR, as training writes it (.pth)')
+    parser.add_argument('--checkpoint', type=Path, required=True, help='of training (.pth), or packed (.safetensors)')
     parser.add_argument('--output', type=output_file, nargs='+', required=True, metavar='FILE', help='.pt2 or .onnx')
     parser.add_argument('--size', type=int, default=256, help='side of the input to time (%(default)s)')
     parser.add_argument('--force', action='store_true', help='overwrite what is there')

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--checkpoint', type=Path, required=True, help='of BasicSR, as training writes it (.pth)')
+    parser.add_argument('--checkpoint', type=Path, required=True, help='of training (.pth), or packed (.safetensors)')
     parser.add_argument('--input', type=Path, required=True, metavar='PHOTO|DIR', help='what to relight')
     light = parser.add_mutually_exclusive_group()
     light.add_argument(

@@ -23,6 +23,7 @@ SCRIPTS = {
     'compare_runs': ['a', 'b', '--output', 'made/x.png'],
     'export': ['--checkpoint', 'net.pth', '--output', 'made/x.pt2', 'made/x.onnx'],
     'import_released_weights': ['authors.pth', 'made/x.pth'],
+    'pack_weights': ['--checkpoint', 'net.pth', '--output', 'made/x.safetensors', '--training', 't', '--scores', 's'],
     'plot_log': ['run', '--output', 'made/x.png'],
     'prepare_depth': ['photos', 'depth'],
     'prepare_vidit': ['--source', 'data', '--target', 'set'],

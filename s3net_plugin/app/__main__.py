@@ -27,7 +27,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='python -m s3net_plugin.app', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--checkpoint', type=Path, required=True, help='of BasicSR, as training writes it (.pth)')
+    parser.add_argument('--checkpoint', type=Path, required=True, help='of training (.pth), or packed (.safetensors)')
     parser.add_argument('--guides', type=Path, metavar='DIR', help='photos to choose a guide from')
     parser.add_argument('--guide-depth', type=Path, metavar='DIR', help='their depth, files named alike')
     parser.add_argument(

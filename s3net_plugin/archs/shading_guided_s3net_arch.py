@@ -38,6 +38,8 @@ class ShadingGuidedS3Net(S3Net):
         FileNotFoundError: The encoder's weights are not there or cannot be downloaded.
     """
 
+    needs_whole_frames = True
+
     def __init__(
         self,
         *,

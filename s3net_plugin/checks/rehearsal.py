@@ -43,6 +43,12 @@ def rehearse(
         if dataset is None:
             continue
         place = f'datasets:{phase}'
+        crop = opt['datasets'][phase].get('gt_size')
+        if crop and getattr(net, 'needs_whole_frames', False):
+            raise OptionError(
+                f'{place}:gt_size: {crop} cuts pieces out, but {type(net).__name__} needs whole frames, which hold '
+                'what casts the shadows; set gt_size: 0, and resize to choose the size'
+            )
         with named(place):
             # The same for every process, and nothing that a run draws from is moved.
             sample = dataset[Draw(0, seed=0, epoch=0, number=0)]

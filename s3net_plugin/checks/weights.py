@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from s3net_plugin.archs.pretrained import SUFFIX, read_checkpoint
 from s3net_plugin.checks.values import check_flags
 from s3net_plugin.utils.checkpoint import load_plain
 from s3net_plugin.utils.errors import OptionError
@@ -35,13 +36,14 @@ def check_path(path: dict[str, Any], opt: Mapping[str, Any], networks: Mapping[s
         if not isinstance(value, str):
             raise OptionError(f'path:{key}: {value!r} is not the path of a file')
         try:
-            content = load_plain(Path(value).expanduser())
+            content = (read_checkpoint if is_weights else load_plain)(Path(value).expanduser())
         except (OSError, ValueError) as error:
             raise OptionError(f'path:{key}: {error}') from None
         if is_weights:
             label = str(key).removeprefix('pretrain_network_')
             name, where = f'network_{label}', f'path:{key}: {value}'
-            params = _params(content, path.get(f'param_key_{label}', 'params'), f'param_key_{label}', where)
+            params_key = 'params' if value.endswith(SUFFIX) else path.get(f'param_key_{label}', 'params')
+            params = _params(content, params_key, f'param_key_{label}', where)
             if name in networks and path.get(f'strict_load_{label}', True):
                 check_fit(networks[name], name, opt[name], content, params, where)
 

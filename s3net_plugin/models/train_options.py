@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from basicsr.utils.registry import ARCH_REGISTRY
 
+from s3net_plugin.archs import S3Net
 from s3net_plugin.models.precision import TYPES
 from s3net_plugin.utils.names import did_you_mean
 
@@ -48,8 +50,9 @@ def check_train_options(opt: dict[str, Any]) -> None:
     if amp is not None and amp not in TYPES:
         raise ValueError(f'amp: {amp!r} is unknown{did_you_mean(amp, TYPES)}')
     arch = (opt.get('network_g') or {}).get('type')
-    if train.get('pad_channels') and arch != 'S3Net':
-        raise ValueError(f'pad_channels: works with the arch S3Net only, not with {arch}')
+    cls = ARCH_REGISTRY.get(arch) if arch in ARCH_REGISTRY else None
+    if train.get('pad_channels') and not (isinstance(cls, type) and issubclass(cls, S3Net)):
+        raise ValueError(f'pad_channels: works with S3Net and ShadingGuidedS3Net only, not with {arch}')
     if train.get('pad_channels') and (train.get('optim_g') or {}).get('type') == 'Adafactor':
         raise ValueError('pad_channels: does not go with Adafactor, whose means would count the added zeros')
     if train.get('sync_bn') and (opt.get('num_gpu') == 0 or not torch.cuda.is_available()):

@@ -11,23 +11,26 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
 from s3net_plugin.archs.checkpoint import describe_misfit
-from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.archs.pretrained import read_checkpoint
 from s3net_plugin.utils.names import did_you_mean
 from s3net_plugin.utils.option_file import OptionError, read_option_file
 
+_ARCHS = ('S3Net', 'ShadingGuidedS3Net')
+
 
 def load_network(path: str | Path, device: str | torch.device = 'cpu') -> nn.Module:
-    """Return the network of BasicSR's checkpoint ``path``, ready for inference, with averaged weights if it has any.
+    """Return the network of a checkpoint, BasicSR's or safetensors, for inference; with averaged weights if it has any.
 
-    Its arch and options stand in the checkpoint under ``network_g``; where they do not, they are taken from the option
-    file beside it: in the same folder or, as BasicSR keeps it, in the folder above ``models``.
+    Its arch and options stand in the checkpoint under ``network_g`` (in safetensors, in the metadata); where they do
+    not, they are taken from the option file beside it: in the same folder or, as BasicSR keeps it, in the folder above
+    ``models``.
 
     Raises:
         FileNotFoundError: There is no such file, or no options for it.
         ValueError: The checkpoint is torn, or does not fit its options, or is no relighting network; or no such device.
     """
     path = Path(path)
-    content = load_plain(path)
+    content = read_checkpoint(path)
     weights = content.get('params_ema') or content.get('params')
     if not isinstance(weights, dict):
         raise ValueError(f'{path}: neither params nor params_ema in it, so it is no checkpoint of BasicSR')
@@ -48,7 +51,7 @@ def load_network(path: str | Path, device: str | torch.device = 'cpu') -> nn.Mod
 def _build(options: Any, path: Path) -> nn.Module:
     kind = options.get('type') if isinstance(options, dict) else None
     if kind not in ARCH_REGISTRY:
-        raise ValueError(f'{path}: its network is of unknown type {kind!r}{did_you_mean(str(kind), ["S3Net"])}')
+        raise ValueError(f'{path}: its network is of unknown type {kind!r}{did_you_mean(str(kind), _ARCHS)}')
     # the weights come from the checkpoint, whatever the encoder was initialised with
     options = {key: value for key, value in options.items() if key != 'encoder_weights'}
     try:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from s3net_plugin.archs.pretrained import read_checkpoint
 from s3net_plugin.metrics import describe_metric
 from s3net_plugin.report.complexity import complexity
 from s3net_plugin.report.machine import git_hash, hardware, versions
 from s3net_plugin.report.statistics import means_and_medians, ranked, worst
-from s3net_plugin.utils.checkpoint import load_plain
 
 if TYPE_CHECKING:
     from s3net_plugin.models.validation import Row
@@ -84,5 +84,5 @@ def weights(path: Mapping[str, Any]) -> dict[str, Any]:
     if file is None:
         return {'weights': None, 'param_key': None, 'ema': False}
     wanted = path.get('param_key_g', 'params')
-    found = 'params' if wanted is not None and wanted not in load_plain(Path(file).expanduser()) else wanted
+    found = 'params' if wanted is not None and wanted not in read_checkpoint(Path(file).expanduser()) else wanted
     return {'weights': str(file), 'param_key': found, 'ema': found == 'params_ema'}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from s3net_plugin.archs import S3Net
+from s3net_plugin.archs import S3Net, ShadingGuidedS3Net
 from s3net_plugin.archs.padding import is_padded, pad_channels, padded_conv, slots
 
 UPSAMPLING = {last: ['pixel_shuffle'] * 3 + [last] for last in ('pixel_shuffle', 'transposed_conv')}
@@ -79,6 +79,19 @@ def test_checkpoints_go_both_ways():
         assert torch.equal(back[name], tensor), name
     copied = copy.deepcopy(padded)
     assert copied.load_state_dict(back) and all(map(torch.equal, copied.state_dict().values(), back.values()))
+
+
+def test_the_network_that_is_guided_by_shading_computes_the_same():
+    torch.manual_seed(0)
+    plain = ShadingGuidedS3Net(encoder='resnet10t', upsampling=UPSAMPLING['pixel_shuffle'], cue_size=16).eval()
+    nn.init.normal_(plain.conv_last.weight, 0, 0.1)
+    padded = copy.deepcopy(plain)
+    pad_channels(padded, 8)
+    assert is_padded(padded)
+    x = torch.rand(1, 8, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(padded(x), plain(x), rtol=1e-4, atol=1e-5)
+        assert (plain(x) - x[:, :3]).abs().max() > 0.01
 
 
 def test_a_checkpoint_of_another_network_is_refused():

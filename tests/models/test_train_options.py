@@ -51,7 +51,10 @@ def test_a_wrong_value_is_named(option, value, message):
 
 def test_channels_of_other_archs_cannot_be_padded():
     check(LOSS, 'RRDBNet')
-    with pytest.raises(ValueError, match='pad_channels: works with the arch S3Net only, not with RRDBNet'):
-        check({**LOSS, 'pad_channels': True}, 'RRDBNet')
+    wanted = 'pad_channels: works with S3Net and ShadingGuidedS3Net only, not with '
+    for arch in ('RRDBNet', 'NoSuchNet'):
+        with pytest.raises(ValueError, match=wanted + arch):
+            check({**LOSS, 'pad_channels': True}, arch)
+    check({**LOSS, 'pad_channels': True}, 'ShadingGuidedS3Net')
     with pytest.raises(ValueError, match='pad_channels: does not go with Adafactor'):
         check({**LOSS, 'pad_channels': True, 'optim_g': {'type': 'Adafactor'}})

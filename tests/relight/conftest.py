@@ -24,6 +24,11 @@ def relight_script():
     return load_script('relight')
 
 
+@pytest.fixture
+def pack_weights_script():
+    return load_script('pack_weights')
+
+
 @pytest.fixture(scope='session')
 def prepare_depth_script():
     return load_script('prepare_depth')

@@ -1,7 +1,9 @@
 import pytest
 import torch
 import yaml
+from safetensors.torch import save_file
 
+from s3net_plugin.archs.pretrained import write_pretrained
 from s3net_plugin.relight.network import load_network
 
 
@@ -69,3 +71,26 @@ def test_bad_checkpoint_is_named_in_one_line(tmp_path, content, change, message)
 def test_missing_device_is_named(checkpoints):
     with pytest.raises(ValueError, match='device cuda:77'):
         load_network(checkpoints / 'guided.pth', 'cuda:77')
+
+
+def test_safetensors_bring_their_options(tmp_path, content):
+    write_pretrained(content, tmp_path / 'net.safetensors', training={}, scores={})
+    network = load_network(tmp_path / 'net.safetensors')
+    for name, tensor in network.state_dict().items():
+        expected = content['params'][name]
+        assert torch.equal(tensor, expected.half().float() if expected.is_floating_point() else expected)
+
+
+def test_safetensors_without_options_need_the_option_file_beside_them(tmp_path, content):
+    save_file(content['params'], tmp_path / 'net.safetensors')
+    with pytest.raises(FileNotFoundError, match=r'no network options.*net\.yml'):
+        load_network(tmp_path / 'net.safetensors')
+    (tmp_path / 'net.yml').write_text(yaml.safe_dump({'network_g': content['network_g']}))
+    assert load_network(tmp_path / 'net.safetensors').in_channels == 8
+
+
+def test_safetensors_of_another_network_are_refused(tmp_path, content):
+    changed = {**content, 'network_g': {**content['network_g'], 'encoder': 'resnet18'}}
+    write_pretrained(changed, tmp_path / 'net.safetensors', training={}, scores={})
+    with pytest.raises(ValueError, match=r'net\.safetensors: the weights do not fit the options of S3Net'):
+        load_network(tmp_path / 'net.safetensors')
