@@ -9,7 +9,16 @@ import torch
 from torch import Tensor
 
 from s3net_plugin.archs import S3Net, optimize_for_inference
-from s3net_plugin.benchmark.plain import Criterion, PlainCharbonnier, PlainPerceptual, PlainWaveletSSIM, plain_step
+from s3net_plugin.archs.closed_form import relight_closed_form
+from s3net_plugin.archs.shading import CueSettings, estimate_light, shading_cues
+from s3net_plugin.benchmark.plain import (
+    Criterion,
+    PlainCharbonnier,
+    PlainPerceptual,
+    PlainWaveletSSIM,
+    plain_shading_cues,
+    plain_step,
+)
 from s3net_plugin.benchmark.settings import SEED, Settings
 from s3net_plugin.benchmark.timing import Work
 from s3net_plugin.losses import S3NetCharbonnierLoss, S3NetPerceptualLoss, S3NetWaveletSSIMLoss
@@ -39,7 +48,7 @@ def all_cases(settings: Settings) -> list[Case]:
     """Return everything that is measured; nothing is built yet."""
     inference = [_inference(settings, f'inference_b{batch}', batch) for batch in (1, 8)]
     steps = [_step(settings, name, *shape) for name, shape in settings.train_shapes.items()]
-    return [*inference, *steps, *(_loss(settings, name) for name in LOSS_WEIGHTS)]
+    return [*inference, *steps, *(_loss(settings, name) for name in LOSS_WEIGHTS), _shading(settings)]
 
 
 def _inference(settings: Settings, name: str, batch: int) -> Case:
@@ -109,6 +118,25 @@ def _loss(settings: Settings, name: str) -> Case:
     if both:
         ways['wssim_compiled'] = fast(True)
     return Case(shape, lambda: differentiate(plain_loss(name, settings.device)), ways)
+
+
+def _shading(settings: Settings) -> Case:
+    """The cues and light of one image; and, for a pair, all that comes before the network of ShadingGuidedS3Net."""
+    shape = (1, 8, settings.inference_side, settings.inference_side)
+
+    def one(cues: Callable[[Tensor, CueSettings], Tensor]) -> Work:
+        images = _images(settings, *shape)
+        return lambda: estimate_light(images[:, :3], cues(images[:, 3:4], CueSettings()))
+
+    def pair() -> Work:
+        images = _images(settings, *shape)
+        return lambda: relight_closed_form(images).image
+
+    ways = {
+        'shading': Fast('float32, cues and light of one image', lambda: one(shading_cues)),
+        'closed_form': Fast('float32, all before the network', pair),
+    }
+    return Case(shape, lambda: one(plain_shading_cues), ways)
 
 
 def plain_loss(name: str, device: torch.device) -> Criterion:

@@ -1,4 +1,4 @@
-"""The yardstick: losses and training step as one writes them first, without a thought for speed.
+"""The yardstick: losses, cues and training step as one writes them first, without a thought for speed.
 
 They compute what ``s3net_plugin.losses`` computes, in eager float32 and NCHW, with PyTorch's defaults (on a GPU these
 are TF32 in convolutions). Windows, filters and VGG19 are prepared once.
@@ -7,12 +7,14 @@ are TF32 in convolutions). Windows, filters and VGG19 are prepared once.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from s3net_plugin.archs.shading import CueSettings, bring_to_grid, light_vectors, surface_normals
 from s3net_plugin.losses import S3NetPerceptualLoss
 from s3net_plugin.losses.ssim import C1, C2, gaussian_taps
 from s3net_plugin.losses.vgg import LAYERS
@@ -92,6 +94,32 @@ class PlainPerceptual(nn.Module):
             images = module(images)
             features[name] = images
         return {name: features[name] for name in self.layer_weights}
+
+
+def plain_shading_cues(depth: Tensor, settings: CueSettings, steps: int = 24) -> Tensor:
+    """What ``shading_cues`` gives, by marching from every point towards every sun and looking into the depth map.
+
+    Step k is at ``0.8 (k / steps) ** 1.5 + 0.01``, in units of the distance to the nearest point.
+    """
+    half = math.tan(math.radians(settings.field_of_view / 2))
+    centres = (torch.arange(settings.size, device=depth.device) + 0.5) * (2 / settings.size) - 1
+    v, u = torch.meshgrid(centres * half, centres * half, indexing='ij')
+    distance = 1 + (settings.far_over_near - 1) * bring_to_grid(depth, settings.size)
+    points = distance * torch.stack((u, v, torch.ones_like(u)))
+    normals = surface_normals(points)
+    cues = []
+    for light in light_vectors(settings.pitch, settings.elevation).to(depth.device):
+        visibility = torch.ones_like(distance)
+        for k in range(1, steps + 1):
+            x, y, z = (points + light[:, None, None] * (0.8 * (k / steps) ** 1.5 + 0.01)).unbind(1)
+            place = torch.stack((x / z, y / z), dim=-1) / half
+            met = F.grid_sample(distance, place, padding_mode='border', align_corners=False)
+            behind = z[:, None] - met
+            hit = ((behind - 0.012) / 0.006 + 0.5).clamp(0, 1) * (behind < 0.4)
+            inside = ((place.abs() <= 1).all(-1) & (z > 0))[:, None]
+            visibility = torch.minimum(visibility, 1 - hit * inside)
+        cues.append((normals * light[:, None, None]).sum(1, keepdim=True).clamp_min(0) * visibility)
+    return torch.cat(cues, dim=1)
 
 
 def plain_step(

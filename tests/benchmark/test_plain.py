@@ -2,9 +2,10 @@ import pytest
 import torch
 
 from s3net_plugin.archs import S3Net
+from s3net_plugin.archs.shading import CueSettings, shading_cues
 from s3net_plugin.benchmark import choose_settings
 from s3net_plugin.benchmark.cases import LOSS_WEIGHTS, all_cases, fast_loss, plain_loss, train_options
-from s3net_plugin.benchmark.plain import plain_step
+from s3net_plugin.benchmark.plain import plain_shading_cues, plain_step
 from s3net_plugin.models import S3NetModel
 from tests.losses.reference import image_pair
 
@@ -49,3 +50,16 @@ def test_plain_and_fast_inference_agree():
         assert expected.shape[0] == case.shape[0]
         (fast,) = case.fast.values()
         torch.testing.assert_close(fast.build()(), expected, rtol=0, atol=1e-3)
+
+
+def test_plain_marching_finds_the_same_shadows():
+    """A box on level ground: marching in space and shifting in epipolar coordinates agree but for edges."""
+    v, u = torch.meshgrid(torch.linspace(-1, 1, 96), torch.linspace(-1, 1, 96), indexing='ij')
+    ground = 0.6 / (0.35 * v + 0.7)
+    box = (u.abs() < 0.15) & (v > -0.4) & (v < 0.3)
+    distance = torch.where(box, ground[67], ground)
+    depth = ((distance - distance.min()) / (distance.max() - distance.min()))[None, None]
+    plain, fast = plain_shading_cues(depth, CueSettings()), shading_cues(depth)
+    assert plain.std() > 0.1
+    assert (plain - fast).abs().mean() < 0.02
+    assert torch.corrcoef(torch.stack((plain.flatten(), fast.flatten())))[0, 1] > 0.95

@@ -20,6 +20,7 @@ def test_one_command_measures_everything(tmp_path):
     found = json.loads((tmp_path / 'found.json').read_text())
     assert [path.name for path in tmp_path.iterdir()] == ['found.json']
     names = ['inference_b1', 'inference_b8', 'train_step', 'charbonnier', 'wssim', 'wssim_compiled', 'perceptual']
+    names += ['shading', 'closed_form']
     assert list(found['speedup_over_plain']) == names
     assert all(ratio > 0 for ratio in found['speedup_over_plain'].values())
     assert found['machine']['threads'] == 1
