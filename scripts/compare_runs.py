@@ -2,7 +2,7 @@
 """Put test runs side by side: a table in Markdown on the screen, and a bar chart.
 
     python scripts/compare_runs.py results/S3Net_VIDIT results/RRDBNet_VIDIT
-    python scripts/compare_runs.py --no-published results/quickstart_before results/quickstart_after
+    python scripts/compare_runs.py --no-published results/quickstart_test results/quickstart_pretrained
 
 The scores that were published for the challenge on VIDIT stand beside them, marked as what they are: not measured here.
 """

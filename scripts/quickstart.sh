@@ -13,22 +13,26 @@ trap 'rm -f "$log"' EXIT
 quietly() { "$@" > "$log" 2>&1 || { cat "$log"; exit 1; }; }
 say() { printf '\n== %s (%d s)\n' "$1" $((SECONDS - started)); }
 
+say 'Relighting the sample photo of the package from all directions, with the weights of the package'
+sample=s3net_plugin/assets/sample
+quietly .venv/bin/python scripts/relight.py --input $sample/photo.jpg --input-depth $sample/depth.png \
+  --sweep lights --output results/sample --force
+echo 'Pictures to look at: results/sample/sheet.png, results/sample/sweep.gif'
+
 say 'Rendering the sample set: 16 scenes, 8 sun directions, 5 colour temperatures'
 .venv/bin/python scripts/render_relighting_set.py --output datasets/quickstart --scenes 16 --size 128 --spp 16 --seed 0
 
-say 'Testing before training'
-quietly .venv/bin/basicsr test.py -opt options/quickstart_test.yml \
-  --force_yml name=quickstart_before path:pretrain_network_g=~
-
-say 'Training S3Net: options/quickstart_train.yml'
+say 'Training ShadingGuidedS3Net from scratch: options/quickstart_train.yml'
 .venv/bin/basicsr train.py -opt options/quickstart_train.yml
 
-say 'Testing after training'
+say 'Testing it, and the weights of the package on the same images'
 quietly .venv/bin/basicsr test.py -opt options/quickstart_test.yml
+quietly .venv/bin/basicsr test.py -opt options/quickstart_test.yml \
+  --force_yml name=quickstart_pretrained path:pretrain_network_g=pretrained
 
 say 'Done'
-.venv/bin/python scripts/compare_runs.py results/quickstart_before results/quickstart_after --no-published \
+.venv/bin/python scripts/compare_runs.py results/quickstart_test results/quickstart_pretrained --no-published \
   --output results/quickstart.png
 echo
 echo 'seen: scenes of the training set under pairs of lights it left out; unseen: scenes it never saw.'
-echo 'Pictures: results/quickstart_after/contact_sheet.png'
+echo 'Pictures: results/quickstart_test/contact_sheet.png'

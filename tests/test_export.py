@@ -7,12 +7,16 @@ from basicsr.archs import build_network
 
 from s3net_plugin import export
 
+# ONNX's own way of shrinking an image differs a little, and where a shadow begins that is enlarged.
+TOLERANCES = {'S3Net': 1e-5, 'ShadingGuidedS3Net': 5e-4}
 
-@pytest.fixture(scope='module')
-def network():
+
+@pytest.fixture(scope='module', params=TOLERANCES)
+def network(request):
     torch.manual_seed(0)
-    options = {'type': 'S3Net', 'encoder': 'resnet10t'}  # upsamples both ways
-    return build_network(options).eval().requires_grad_(False)
+    network = build_network({'type': request.param, 'encoder': 'resnet10t'})  # upsamples both ways
+    torch.nn.init.normal_(network.conv_last.weight, std=0.01)
+    return network.eval().requires_grad_(False)
 
 
 def eager(network, x):
@@ -21,7 +25,7 @@ def eager(network, x):
 
 def inputs(*sizes):
     random = np.random.default_rng(1)
-    return [random.random((1, 8, *size), dtype=np.float32) for size in sizes]
+    return [export.smooth_input(random, 8, *size) for size in sizes]
 
 
 def test_exported_program_takes_every_size_in_steps_of_32(network, tmp_path):
@@ -36,13 +40,14 @@ def test_exported_program_takes_every_size_in_steps_of_32(network, tmp_path):
 
 
 def test_onnx_runtime_takes_every_size_in_steps_of_32(network, tmp_path):
+    tolerance = TOLERANCES[type(network).__name__]
     pytest.importorskip('onnxscript', reason="needs the extra 'export'")
     onnxruntime = pytest.importorskip('onnxruntime', reason="needs the extra 'export'")
     report = export.export_file(network, tmp_path / 's3net.onnx', size=64)
-    assert report.difference < 1e-5
+    assert report.difference < tolerance
     session = onnxruntime.InferenceSession(tmp_path / 's3net.onnx', providers=['CPUExecutionProvider'])
     for x in inputs((64, 64), (64, 160), (224, 96)):
-        np.testing.assert_allclose(session.run(None, {'input': x})[0], eager(network, x), atol=1e-5)
+        np.testing.assert_allclose(session.run(None, {'input': x})[0], eager(network, x), atol=tolerance)
     assert [path.name for path in tmp_path.iterdir()] == ['s3net.onnx']
 
 
