@@ -42,9 +42,13 @@ def guide_under(light: Light, view: View) -> View:
     Raises:
         ValueError: Such a temperature is not to be had.
     """
-    direction = light.direction or sun_direction(view)
-    pixels = read_photo(GUIDES / f'{direction}.jpg').pixels
+    pixels = stored_guide(light.direction or sun_direction(view))
     return View(recolour(pixels, light.temperature), read_depth(GUIDES / 'depth.png', pixels.shape[:2]))
+
+
+def stored_guide(direction: str) -> np.ndarray:
+    """Return the scene in the box lit from ``direction`` at the stored temperature, (h, w, 3), uint8."""
+    return read_photo(GUIDES / f'{direction}.jpg').pixels
 
 
 def recolour(pixels: np.ndarray, kelvin: float) -> np.ndarray:
