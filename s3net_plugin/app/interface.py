@@ -19,6 +19,7 @@ CSS = """
 #compass .wrap { display: grid; grid-template-columns: repeat(3, 1fr); gap: 6px; }
 #compass label { justify-content: center; }
 #compass input { display: none; }
+#compass label span { margin: 0; padding: 0; }
 """ + '\n'.join(
     f'#compass label:nth-child({index}) {{ grid-area: {_PLACES[name]}; }}' for index, name in enumerate(DIRECTIONS, 1)
 )
@@ -30,18 +31,22 @@ _KEEP_SECONDS = 3600  # of what was uploaded and made
 def build_page(studio: Studio) -> gr.Blocks:
     """Return the page, on which every upload and result lives for an hour."""
     with gr.Blocks(title='S3Net relighting', analytics_enabled=False, delete_cache=(600, _KEEP_SECONDS)) as page:
-        gr.Markdown('# Relight a photo')
+        gr.Markdown(
+            '# Relight a photo\nChoose where the sun is to stand and its colour, or take the light of a guide photo.'
+        )
         with gr.Row():
             with gr.Column():
-                photo, photo_depth = _photo_with_depth('Photo', studio)
+                photo = _photo('Photo')
                 sample = gr.Button('Try the sample photo', size='sm')
+                with _depth_of('photo', studio):
+                    photo_depth = _depth(photo)
+                    colour_only = gr.Checkbox(
+                        label='Colour only (no depth): shadows stay where they are', visible=not studio.has_estimator
+                    )
                 sample.click(_sample(studio), None, [photo, photo_depth], show_progress='hidden')
             if studio.needs_guide:
                 with gr.Column():
                     light = _light(studio)
-        colour_only = gr.Checkbox(
-            label='Colour only (no depth): shadows stay where they are', visible=not studio.has_estimator
-        )
         button = gr.Button('Relight', variant='primary')
         slider = gr.ImageSlider(label='Before and after', interactive=False, format='png', buttons=['fullscreen'])
         download = gr.DownloadButton('Download in full size', interactive=False)
@@ -50,17 +55,23 @@ def build_page(studio: Studio) -> gr.Blocks:
     return page
 
 
-def _photo_with_depth(label: str, studio: Studio) -> tuple[gr.Image, gr.File]:
-    photo = gr.Image(
+def _photo(label: str) -> gr.Image:
+    return gr.Image(
         label=label, type='filepath', image_mode=None, sources=['upload', 'clipboard'], format='png', height=320
     )
+
+
+def _depth_of(name: str, studio: Studio) -> gr.Accordion:
     need = 'estimated if there is none' if studio.has_estimator else 'needed: there is no depth model here'
-    with gr.Accordion(f'Depth of the {label.lower()} ({need})', open=not studio.has_estimator):
-        depth = gr.File(label='VIDIT .npy, PNG or OpenEXR; far is large', file_types=list(DEPTH_SUFFIXES), height=120)
+    return gr.Accordion(f'Depth of the {name} ({need})', open=not studio.has_estimator)
+
+
+def _depth(photo: gr.Image) -> gr.File:
+    depth = gr.File(label='VIDIT .npy, PNG or OpenEXR; far is large', file_types=list(DEPTH_SUFFIXES), height=120)
     # The depth of one photo must not stay for the next. It is cleared in the browser: the server's answer could come
     # after the next photo's depth, and clear that.
     gr.on([photo.upload, photo.clear], None, None, depth, js='() => null')
-    return photo, depth
+    return depth
 
 
 def _light(studio: Studio) -> list[Any]:
@@ -71,13 +82,13 @@ def _light(studio: Studio) -> list[Any]:
             direction = gr.Radio(
                 list(DIRECTIONS),
                 value=_FIRST_DIRECTION,
-                label='The sun stands in the',
-                info='N is the top of the picture',
+                label='Where the sun stands',
+                info='N is the top of the picture; beside, this light on another scene',
                 elem_id='compass',
             )
             preview = gr.Image(
                 studio.preview(Light(_FIRST_DIRECTION)),
-                label='This light on another scene',
+                show_label=False,
                 interactive=False,
                 format='jpeg',
                 height=220,
@@ -94,7 +105,9 @@ def _light(studio: Studio) -> list[Any]:
             show_progress='hidden',
         )
     with gr.Column(visible=False) as by_guide:
-        guide, guide_depth = _photo_with_depth('Guide', studio)
+        guide = _photo('Guide')
+        with _depth_of('guide', studio):
+            guide_depth = _depth(guide)
         if studio.thumbnails:
             gallery = gr.Gallery(
                 studio.thumbnails,

@@ -63,7 +63,7 @@ class Studio:
         self._max_pixels = max_pixels
         self.thumbnails: list[tuple[np.ndarray, str]] = []  # (h, w, 3) uint8, and a name
         self._guides: list[tuple[Path, Path | None]] = []
-        for guide in tqdm(guides, desc='guides', unit='photo'):
+        for guide in tqdm(guides, desc='guides', unit='photo', disable=not guides):
             try:
                 depth = guide_depth and depth_map(guide_depth, guide)
                 thumbnail = _screen(read_photo(guide, max_pixels).pixels, THUMBNAIL)
@@ -94,8 +94,6 @@ class Studio:
             raise ValueError('Choose a photo first.')
         if self.needs_guide and not (guide or light):
             raise ValueError('Choose a guide first: the photo whose light to take.')
-        if not (self.has_estimator or colour_only or (photo_depth and (light or not guide or guide_depth))):
-            raise ValueError('There is no depth model here: upload the depth, or tick "Colour only".')
         views = self._flat_views if colour_only else self._views
         original, seen = views.input(Path(photo), Path(photo_depth) if photo_depth else None)
         view = None

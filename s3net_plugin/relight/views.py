@@ -54,5 +54,5 @@ class Views:
         elif self._estimate is not None:
             depth = self._estimate(small)
         else:
-            raise ValueError(f'{path}: no depth for it; give a depth map')
+            raise ValueError(f'{path}: no depth for it; give a depth map, or change the colour only')
         return View(small, resize(depth, *small.shape[:2]))
