@@ -21,6 +21,8 @@ from command_line import DEFAULT_TEMPERATURE, DIRECTIONS, add_depth_arguments, d
 
 # What the functions import takes seconds, which --help should not.
 if TYPE_CHECKING:
+    from torch import nn
+
     from s3net_plugin.relight.lights import Light
     from s3net_plugin.relight.relighter import Relighter
     from s3net_plugin.relight.views import Estimate, Views
@@ -68,7 +70,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         f'{DEFAULT_TEMPERATURE} by default; alone, the direction of the light stays',
     )
     parser.add_argument(
-        '--checkpoint', type=Path, help='of training (.pth), or packed (.safetensors); default: the weights in the box'
+        '--checkpoint', type=Path, help='of training (.pth), or packed (.safetensors); default: those in the package'
     )
     parser.add_argument(
         '--method',
@@ -119,17 +121,21 @@ def named_light(args: argparse.Namespace) -> Light | None:
     return Light(args.light, args.temperature or DEFAULT_TEMPERATURE)
 
 
-def open_relighter(args: argparse.Namespace, *, guided: bool) -> Relighter:
-    from s3net_plugin.archs.closed_form import ClosedForm
+def open_network(args: argparse.Namespace) -> nn.Module:
+    if args.method == 'shading':
+        from s3net_plugin.archs.closed_form import ClosedForm
+
+        return ClosedForm()
     from s3net_plugin.archs.pretrained import pretrained_path
     from s3net_plugin.relight.network import load_network
+
+    return load_network(args.checkpoint or pretrained_path(), args.device)
+
+
+def open_relighter(args: argparse.Namespace, *, guided: bool) -> Relighter:
     from s3net_plugin.relight.relighter import Relighter
 
-    if args.method == 'shading':
-        network = ClosedForm()
-    else:
-        network = load_network(args.checkpoint or pretrained_path(), args.device)
-    relighter = Relighter(network, args.device, work_size=args.work_size)
+    relighter = Relighter(open_network(args), args.device, work_size=args.work_size)
     if relighter.needs_guide and not guided:
         raise ValueError(f'which light? Give {WHICH_LIGHT}')
     relighter.check_guide(guided)
@@ -195,7 +201,7 @@ def sweep(args: argparse.Namespace) -> int:
             raise ValueError(f'{path}: already there; pass --force to overwrite it')
     of_folder = args.sweep != ALL_LIGHTS or ALL_LIGHTS.is_dir()
     if of_folder and args.sweep == ALL_LIGHTS:
-        print('note: --sweep lights: the folder of that name is taken, not the lights in the box', file=sys.stderr)
+        print('note: --sweep lights: the folder of that name is taken, not the lights of this package', file=sys.stderr)
     relighter = open_relighter(args, guided=True)
     all_have_depth = bool(args.input_depth and (args.guide_depth or not of_folder))
     views = open_views(args, relighter, all_have_depth=all_have_depth)

@@ -30,7 +30,7 @@ def parse_arguments() -> argparse.Namespace:
         prog='python -m s3net_plugin.app', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        '--checkpoint', type=Path, help='of training (.pth), or packed (.safetensors); default: the weights in the box'
+        '--checkpoint', type=Path, help='of training (.pth), or packed (.safetensors); default: those in the package'
     )
     parser.add_argument('--guides', type=Path, metavar='DIR', help='photos to choose a guide from')
     parser.add_argument('--guide-depth', type=Path, metavar='DIR', help='their depth, files named alike')

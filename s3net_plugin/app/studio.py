@@ -119,7 +119,7 @@ class Studio:
         return small, path
 
     def sample(self) -> tuple[Path, Path]:
-        """Return files of the photo in the box and of its depth."""
+        """Return files of the photo in the package and of its depth."""
         photo, depth = self._new_file('sample.jpg'), self._new_file('sample_depth.png')
         shutil.copy(SAMPLE / 'photo.jpg', photo)
         shutil.copy(SAMPLE / 'depth.png', depth)
@@ -127,7 +127,7 @@ class Studio:
 
     @staticmethod
     def preview(light: Light) -> np.ndarray:
-        """Return the scene in the box under ``light``, (h, w, 3) uint8."""
+        """Return the scene in the package under ``light``, (h, w, 3) uint8."""
         return np.rint(recolour(stored_guide(light.direction), light.temperature) * 255).astype(np.uint8)
 
     def _new_file(self, name: str) -> Path:

@@ -31,9 +31,7 @@ class Light(NamedTuple):
 def check_temperature(kelvin: float) -> None:
     """Raise ValueError if ``kelvin`` is not between the warmest and the coolest."""
     if not WARMEST <= kelvin <= COOLEST:
-        raise ValueError(
-            f'temperature {kelvin:g}: from {WARMEST} (warm, like candles) to {COOLEST} K (cool, like shade)'
-        )
+        raise ValueError(f'temperature {kelvin:g}: from {WARMEST} (warm) to {COOLEST} kelvin (cool) can be had')
 
 
 def guide_under(light: Light, view: View) -> View:
@@ -47,7 +45,7 @@ def guide_under(light: Light, view: View) -> View:
 
 
 def stored_guide(direction: str) -> np.ndarray:
-    """Return the scene in the box lit from ``direction`` at the stored temperature, (h, w, 3), uint8."""
+    """Return the scene in the package lit from ``direction`` at the stored temperature, (h, w, 3), uint8."""
     return read_photo(GUIDES / f'{direction}.jpg').pixels
 
 

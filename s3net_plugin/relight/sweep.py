@@ -50,7 +50,7 @@ def guides_in(folder: Path, depth: Path | None, views: Views) -> Guides:
 
 
 def guides_around(view: View, temperature: float) -> Guides:
-    """The guides in the box whose suns stand around ``view``, of one ``temperature`` in kelvin."""
+    """The guides in the package whose suns stand around ``view``, of one ``temperature`` in kelvin."""
     return [(direction, partial(guide_under, Light(direction, temperature), view)) for direction in DIRECTIONS]
 
 
