@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from s3net_plugin.app import __main__ as command
 from s3net_plugin.app.studio import Studio
+from s3net_plugin.relight.lights import GUIDES, Light
 from s3net_plugin.relight.network import load_network
 from s3net_plugin.relight.relighter import Relighter
 from tests.app.conftest import RENDERED, WORK_SIZE
@@ -40,6 +42,23 @@ def test_depth_is_estimated_if_there_is_a_model(make_studio):
     assert sorted(seen) == [(96, 96, 3), (96, 96, 3)]
     assert result.before.shape == result.after.shape == (256, 256, 3)
     assert result.path.name == 'scene_4500_E_relit.png'
+
+
+def test_light_by_name_is_that_of_the_guide_in_the_package(make_studio, tmp_path):
+    studio = make_studio()
+    photo, depth = map(str, studio.sample())
+    Image.fromarray(studio.preview(Light('S', 3000))).save(tmp_path / 'guide.png')
+    guide = (str(tmp_path / 'guide.png'), str(GUIDES / 'depth.png'))
+    by_name, by_file = studio.relight(photo, depth, light=Light('S', 3000)), studio.relight(photo, depth, *guide)
+    assert by_name.before.shape == (512, 512, 3)
+    np.testing.assert_allclose(by_name.after.astype(int), by_file.after, atol=2)  # of which the guide has 8 bits
+
+
+def test_only_the_colour_is_changed_without_depth_if_that_is_wanted(make_studio):
+    photo = str(RENDERED / 'scene_4500_E.png')
+    with pytest.raises(ValueError, match='no depth for it'):
+        make_studio().relight(photo, None, light=Light('E'))
+    assert make_studio().relight(photo, None, light=Light('E'), colour_only=True).after.shape == (256, 256, 3)
 
 
 def test_large_photos_are_refused(make_studio):
