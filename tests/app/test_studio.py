@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -66,6 +68,16 @@ def test_large_photos_are_refused(make_studio):
         make_studio(lambda rgb: rgb[..., 0], max_pixels=200 * 200).relight(
             str(RENDERED / 'scene_4500_E.png'), None, str(RENDERED / 'guide_2500_NW.png'), None
         )
+
+
+def test_app_needs_no_arguments(checkpoint, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(command, 'pretrained_path', lambda: checkpoint)
+    monkeypatch.setattr('sys.argv', ['app'])
+    monkeypatch.setitem(sys.modules, 'transformers', None)  # as where the extra is not installed
+    studio = command.make_studio(command.parse_arguments(), tmp_path)
+    assert capsys.readouterr().err.startswith('note: depth has to be uploaded, or only the colour changes: ')
+    photo, depth = map(str, studio.sample())
+    assert studio.relight(photo, depth, light=Light('W')).path.exists()
 
 
 def test_ctrl_c_ends_in_one_line_and_leaves_no_folder(monkeypatch, capsys, tmp_path):
