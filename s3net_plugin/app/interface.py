@@ -87,7 +87,7 @@ def _light(studio: Studio) -> list[Any]:
                 elem_id='compass',
             )
             preview = gr.Image(
-                studio.preview(Light(_FIRST_DIRECTION)),
+                studio.preview(_FIRST_DIRECTION, DEFAULT_TEMPERATURE),
                 show_label=False,
                 interactive=False,
                 format='jpeg',
@@ -99,7 +99,7 @@ def _light(studio: Studio) -> list[Any]:
         )
         gr.on(
             [direction.change, temperature.release],
-            lambda direction, temperature: studio.preview(Light(direction, temperature)),
+            studio.preview,
             [direction, temperature],
             preview,
             show_progress='hidden',

@@ -126,9 +126,9 @@ class Studio:
         return photo, depth
 
     @staticmethod
-    def preview(light: Light) -> np.ndarray:
-        """Return the scene in the package under ``light``, (h, w, 3) uint8."""
-        return np.rint(recolour(stored_guide(light.direction), light.temperature) * 255).astype(np.uint8)
+    def preview(direction: str, temperature: float) -> np.ndarray:
+        """Return the scene in the package under a light, (h, w, 3) uint8."""
+        return np.rint(recolour(stored_guide(direction), temperature) * 255).astype(np.uint8)
 
     def _new_file(self, name: str) -> Path:
         return Path(tempfile.mkdtemp(dir=self._folder), name)

@@ -49,7 +49,7 @@ def test_depth_is_estimated_if_there_is_a_model(make_studio):
 def test_light_by_name_is_that_of_the_guide_in_the_package(make_studio, tmp_path):
     studio = make_studio()
     photo, depth = map(str, studio.sample())
-    Image.fromarray(studio.preview(Light('S', 3000))).save(tmp_path / 'guide.png')
+    Image.fromarray(studio.preview('S', 3000)).save(tmp_path / 'guide.png')
     guide = (str(tmp_path / 'guide.png'), str(GUIDES / 'depth.png'))
     by_name, by_file = studio.relight(photo, depth, light=Light('S', 3000)), studio.relight(photo, depth, *guide)
     assert by_name.before.shape == (512, 512, 3)
