@@ -12,6 +12,8 @@ LAYOUTS = ('scenes', 'pairs', 'one_to_one')
 IMAGE_CODECS = ('png', 'raw')
 DEPTH_CODECS = ('float32', 'uint16')
 VARIANTS = ('scalar', 'llvm', 'auto')
+DIRECTIONS = ('N', 'NE', 'E', 'SE', 'S', 'SW', 'W', 'NW')
+DEFAULT_TEMPERATURE = 4500
 DEPTH_MODEL = 'depth-anything/Depth-Anything-V2-Small-hf'
 FAR_OVER_NEAR = 3.0
 

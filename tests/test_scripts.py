@@ -10,8 +10,9 @@ import time
 import command_line
 import pytest
 
+from s3net_plugin.archs import shading
 from s3net_plugin.data import lmdb_records, options
-from s3net_plugin.relight import depth_estimation, depth_maps
+from s3net_plugin.relight import depth_estimation, depth_maps, lights
 from s3net_plugin.rendering import tracer
 from tests.conftest import ROOT
 
@@ -86,6 +87,8 @@ def test_what_stands_in_for_the_package_is_the_same():
     assert command_line.IMAGE_CODECS == lmdb_records.IMAGE_CODECS
     assert command_line.DEPTH_CODECS == lmdb_records.DEPTH_CODECS
     assert command_line.VARIANTS == tracer.VARIANTS
+    assert command_line.DIRECTIONS == shading.DIRECTIONS
+    assert command_line.DEFAULT_TEMPERATURE == lights.DEFAULT_TEMPERATURE
     assert command_line.DEPTH_MODEL == depth_estimation.DEFAULT_MODEL
     assert command_line.FAR_OVER_NEAR == depth_maps.FAR_OVER_NEAR
 

@@ -1,5 +1,6 @@
 """Relight photos in the browser.
 
+    python -m s3net_plugin.app
     python -m s3net_plugin.app --checkpoint net_g_best.pth --guides guides/
 
 Only this machine can reach the page unless --host says otherwise. Uploads are limited in size and kept for an hour.
@@ -16,6 +17,7 @@ from pathlib import Path
 import torch
 
 from s3net_plugin.app.studio import Studio
+from s3net_plugin.archs.pretrained import pretrained_path
 from s3net_plugin.relight.depth_estimation import DEFAULT_MODEL, DepthEstimator
 from s3net_plugin.relight.depth_maps import FAR_OVER_NEAR
 from s3net_plugin.relight.jobs import files_in
@@ -27,7 +29,9 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='python -m s3net_plugin.app', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--checkpoint', type=Path, required=True, help='of training (.pth), or packed (.safetensors)')
+    parser.add_argument(
+        '--checkpoint', type=Path, help='of training (.pth), or packed (.safetensors); default: those in the package'
+    )
     parser.add_argument('--guides', type=Path, metavar='DIR', help='photos to choose a guide from')
     parser.add_argument('--guide-depth', type=Path, metavar='DIR', help='their depth, files named alike')
     parser.add_argument(
@@ -46,12 +50,13 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def make_studio(args: argparse.Namespace, folder: Path) -> Studio:
-    relighter = Relighter(load_network(args.checkpoint, args.device), work_size=args.work_size)
+    network = load_network(args.checkpoint or pretrained_path(), args.device)
+    relighter = Relighter(network, args.device, work_size=args.work_size)
     guides = files_in(args.guides) if args.guides else []
     try:
         estimate = DepthEstimator(args.depth_model, device=args.device, far_over_near=args.far_over_near)
     except (ImportError, FileNotFoundError) as error:
-        print(f'note: depth has to be uploaded: {error}', file=sys.stderr)
+        print(f'note: depth has to be uploaded, or only the colour changes: {error}', file=sys.stderr)
         estimate = None
     return Studio(
         relighter,
@@ -67,7 +72,7 @@ def serve(args: argparse.Namespace, folder: Path) -> None:
     """Serve the page until interrupted; all that is uploaded and made stays in ``folder``."""
     os.environ['GRADIO_TEMP_DIR'] = str(folder)
     try:
-        from s3net_plugin.app.interface import THEME, build_page
+        from s3net_plugin.app.interface import CSS, THEME, build_page
     except ImportError as error:
         raise ImportError(f"the app needs {error.name}: pip install 's3net_plugin[app]'") from error
     page = build_page(make_studio(args, folder))
@@ -78,6 +83,7 @@ def serve(args: argparse.Namespace, folder: Path) -> None:
         share=False,
         max_file_size=args.max_upload * 2**20,
         theme=THEME,
+        css=CSS,
         footer_links=[],
         ssr_mode=False,
         enable_monitoring=False,

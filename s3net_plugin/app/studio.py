@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -12,11 +13,13 @@ from tqdm import tqdm
 from s3net_plugin.relight.batch import report
 from s3net_plugin.relight.depth_maps import read_depth, write_depth
 from s3net_plugin.relight.jobs import depth_map
+from s3net_plugin.relight.lights import Light, guide_under, recolour, stored_guide
 from s3net_plugin.relight.photo import SUFFIXES, read_photo
 from s3net_plugin.relight.photo_writing import write_photo
 from s3net_plugin.relight.relighter import Relighter, shrink
-from s3net_plugin.relight.views import Estimate, Views
+from s3net_plugin.relight.views import Estimate, Views, flat_depth
 
+SAMPLE = Path(__file__).parents[1] / 'assets/sample'
 PREVIEW = 1600  # pixels on the longer side
 THUMBNAIL = 240
 
@@ -34,7 +37,7 @@ class Studio:
 
     Args:
         relighter: The network.
-        estimate: Depth of a photo; None if depth has to be uploaded.
+        estimate: Depth of a photo; None if depth has to be uploaded, or done without.
         folder: Where results go.
         guides: Photos to offer as guides; one that cannot be read is reported and left out.
         guide_depth: Their depth, files named alike, if there is any.
@@ -55,11 +58,12 @@ class Studio:
         self.has_estimator = estimate is not None
         self._relighter = relighter
         self._views = Views(relighter, estimate, max_pixels=max_pixels)
+        self._flat_views = Views(relighter, flat_depth, max_pixels=max_pixels)
         self._folder = folder
         self._max_pixels = max_pixels
         self.thumbnails: list[tuple[np.ndarray, str]] = []  # (h, w, 3) uint8, and a name
         self._guides: list[tuple[Path, Path | None]] = []
-        for guide in tqdm(guides, desc='guides', unit='photo'):
+        for guide in tqdm(guides, desc='guides', unit='photo', disable=not guides):
             try:
                 depth = guide_depth and depth_map(guide_depth, guide)
                 thumbnail = _screen(read_photo(guide, max_pixels).pixels, THUMBNAIL)
@@ -70,19 +74,33 @@ class Studio:
                 self._guides.append((guide, depth))
 
     def relight(
-        self, photo: str | None, photo_depth: str | None, guide: str | None = None, guide_depth: str | None = None
+        self,
+        photo: str | None,
+        photo_depth: str | None,
+        guide: str | None = None,
+        guide_depth: str | None = None,
+        *,
+        light: Light | None = None,
+        colour_only: bool = False,
     ) -> Result:
-        """Relight the file ``photo``.
+        """Relight the file ``photo`` under ``light`` or, where there is none, as the file ``guide`` is lit.
+
+        With ``colour_only``, a photo without a depth map counts as flat.
 
         Raises:
             OSError, ValueError: Something is missing or cannot be used; the message is for the user.
         """
         if not photo:
             raise ValueError('Choose a photo first.')
-        if self.needs_guide and not guide:
+        if self.needs_guide and not (guide or light):
             raise ValueError('Choose a guide first: the photo whose light to take.')
-        view = self._views.guide(Path(guide), Path(guide_depth) if guide_depth else None) if guide else None
-        original, seen = self._views.input(Path(photo), Path(photo_depth) if photo_depth else None)
+        views = self._flat_views if colour_only else self._views
+        original, seen = views.input(Path(photo), Path(photo_depth) if photo_depth else None)
+        view = None
+        if light:
+            view = guide_under(light, seen)
+        elif guide:
+            view = views.guide(Path(guide), Path(guide_depth) if guide_depth else None)
         relit = self._relighter.relight(original, seen, view)
         suffix = Path(photo).suffix.lower()
         path = self._new_file(f'{Path(photo).stem}_relit{suffix if suffix in SUFFIXES else ".png"}')
@@ -99,6 +117,18 @@ class Studio:
         path = self._new_file(f'{guide.stem}_depth.png')
         write_depth(path, read_depth(guide_depth, photo.pixels.shape[:2]))
         return small, path
+
+    def sample(self) -> tuple[Path, Path]:
+        """Return files of the photo in the package and of its depth."""
+        photo, depth = self._new_file('sample.jpg'), self._new_file('sample_depth.png')
+        shutil.copy(SAMPLE / 'photo.jpg', photo)
+        shutil.copy(SAMPLE / 'depth.png', depth)
+        return photo, depth
+
+    @staticmethod
+    def preview(direction: str, temperature: float) -> np.ndarray:
+        """Return the scene in the package under a light, (h, w, 3) uint8."""
+        return np.rint(recolour(stored_guide(direction), temperature) * 255).astype(np.uint8)
 
     def _new_file(self, name: str) -> Path:
         return Path(tempfile.mkdtemp(dir=self._folder), name)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from s3net_plugin.archs.shading import (
     CueSettings,
@@ -73,3 +73,12 @@ def relight_closed_form(x: Tensor, settings: CueSettings | None = None, *, ambie
         before, after = both[:, :1], both[:, 1:]
         relit = encode_srgb(decode_srgb(rgb) * colour * ((after + ambient) / (before + ambient)))
     return Relit(relit, before, after, input_light, guide_light)
+
+
+class ClosedForm(nn.Module):
+    """``relight_closed_form`` where a network is expected: (N, 8, H, W) -> (N, 3, H, W) in [0, 1], without weights."""
+
+    in_channels = 8
+
+    def forward(self, x: Tensor) -> Tensor:
+        return relight_closed_form(x).image

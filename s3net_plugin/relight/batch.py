@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from s3net_plugin.relight.jobs import Job
+from s3net_plugin.relight.lights import Light, guide_under
 from s3net_plugin.relight.photo_writing import write_photo
 from s3net_plugin.relight.relighter import Relighter
 from s3net_plugin.relight.views import Views
@@ -18,14 +19,18 @@ def report(message: str) -> None:
     tqdm.write(f'skipped: {message}', file=sys.stderr)
 
 
-def relight_all(jobs: Sequence[Job], relighter: Relighter, views: Views, *, force: bool) -> int:
-    """Do all ``jobs`` that can be done, with a progress bar; return how many could not."""
+def relight_all(
+    jobs: Sequence[Job], relighter: Relighter, views: Views, *, light: Light | None = None, force: bool
+) -> int:
+    """Do all ``jobs`` that can be done, those without a guide under ``light``; return how many could not."""
     failed = 0
     for job in tqdm(jobs, desc='relighting', unit='photo', disable=len(jobs) == 1):
         try:
             job.check_output(force=force)
             guide = views.guide(job.guide, job.guide_depth) if job.guide else None
             photo, view = views.input(job.photo, job.photo_depth)
+            if light:
+                guide = guide_under(light, view)
             result = relighter.relight(photo, view, guide)
             job.output.parent.mkdir(parents=True, exist_ok=True)
             write_photo(job.output, result)

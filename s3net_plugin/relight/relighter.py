@@ -46,17 +46,18 @@ class Relighter:
     """Relights photos with a network at ``work_size`` and brings the light to full resolution.
 
     Args:
-        network: What ``load_network`` returns, on its device.
+        network: What ``load_network`` returns, or ``ClosedForm``.
+        device: Where it is.
         work_size: The longer side of what the network sees of a photo, at most; smaller photos are not enlarged.
     """
 
-    def __init__(self, network: nn.Module, *, work_size: int = 1024) -> None:
+    def __init__(self, network: nn.Module, device: str | torch.device = 'cpu', *, work_size: int = 1024) -> None:
         if work_size < MIN_SIZE:
             raise ValueError(f'work size {work_size}: at least {MIN_SIZE} pixels are needed')
         self.network = network
         self.work_size = work_size
         self.needs_guide = network.in_channels == 8
-        self.device = next(network.parameters()).device
+        self.device = device
 
     def small_input(self, photo: Photo) -> np.ndarray:
         """What the network sees of the photo to be relit, (h, w, 3), float32 in [0, 1]."""

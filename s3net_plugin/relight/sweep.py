@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,9 +13,11 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from s3net_plugin.archs.shading import DIRECTIONS
 from s3net_plugin.data.images import resize
 from s3net_plugin.relight.batch import report
-from s3net_plugin.relight.jobs import depth_map
+from s3net_plugin.relight.jobs import depth_map, files_in
+from s3net_plugin.relight.lights import Light, guide_under
 from s3net_plugin.relight.relighter import Relighter, View, cover
 from s3net_plugin.relight.views import Views
 from s3net_plugin.utils.files import written_aside
@@ -26,6 +29,9 @@ FRAME = 640
 FRAME_SECONDS = 0.8
 
 
+Guides = Sequence[tuple[str, Callable[[], View]]]  # their names, and what reads each
+
+
 class Relit(NamedTuple):
     """A guide as the network saw it and what it made of the photo, both (h, w, 3), uint8 RGB."""
 
@@ -34,19 +40,31 @@ class Relit(NamedTuple):
     result: np.ndarray
 
 
-def relight_under(
-    view: View, guides: Sequence[Path], guide_depth: Path | None, relighter: Relighter, views: Views
-) -> list[Relit]:
-    """Relight ``view`` under each of ``guides``; one that cannot be used is reported and left out."""
+def guides_in(folder: Path, depth: Path | None, views: Views) -> Guides:
+    """The photos in ``folder``, with depth from maps that are named alike, if there is a folder of them."""
+
+    def read(path: Path) -> View:
+        return views.guide(path, depth and depth_map(depth, path))
+
+    return [(path.stem, partial(read, path)) for path in files_in(folder)]
+
+
+def guides_around(view: View, temperature: float) -> Guides:
+    """The guides in the package whose suns stand around ``view``, of one ``temperature`` in kelvin."""
+    return [(direction, partial(guide_under, Light(direction, temperature), view)) for direction in DIRECTIONS]
+
+
+def relight_under(view: View, guides: Guides, relighter: Relighter) -> list[Relit]:
+    """Relight ``view`` under each of ``guides``, by name; one that cannot be read is reported and left out."""
     done = []
-    for path in tqdm(guides, desc='relighting', unit='guide'):
+    for name, read in tqdm(guides, desc='relighting', unit='guide'):
         try:
-            guide = views.guide(path, guide_depth and depth_map(guide_depth, path))
+            guide = read()
         except (OSError, ValueError) as error:
             report(str(error))
             continue
         seen = cover(guide, *view.depth.shape).rgb
-        done.append(Relit(path.stem, to_bytes(seen), to_bytes(relighter.relight_view(view, guide))))
+        done.append(Relit(name, to_bytes(seen), to_bytes(relighter.relight_view(view, guide))))
     return done
 
 

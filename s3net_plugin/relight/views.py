@@ -16,6 +16,11 @@ from s3net_plugin.relight.relighter import Relighter, View
 Estimate = Callable[[np.ndarray], np.ndarray]
 
 
+def flat_depth(rgb: np.ndarray) -> np.ndarray:
+    """The depth (H, W) of a photo of which none is known: 0, so that only the colour of its light can change."""
+    return np.zeros(rgb.shape[:2], np.float32)
+
+
 class Views:
     """Reads photos and depth maps as ``relighter`` needs them; the guide used last is kept.
 
@@ -49,5 +54,5 @@ class Views:
         elif self._estimate is not None:
             depth = self._estimate(small)
         else:
-            raise ValueError(f'{path}: no depth for it; give a depth map')
+            raise ValueError(f'{path}: no depth for it; give a depth map, or change the colour only')
         return View(small, resize(depth, *small.shape[:2]))

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from s3net_plugin.app.studio import SAMPLE
+from s3net_plugin.relight.lights import Light, guide_under
 from s3net_plugin.relight.network import load_network
 from s3net_plugin.relight.relighter import Relighter
 from s3net_plugin.relight.views import Views
@@ -41,7 +43,6 @@ def page(browser, app):
     page.on('request', lambda request: page.asked.append(request.url))
     page.goto(app, wait_until='domcontentloaded')
     page.get_by_role('button', name='Relight', exact=True).wait_for()
-    page.locator('.grid-container button').first.wait_for()
     yield page
     page.close()
 
@@ -56,6 +57,12 @@ def give_depth(page):
     page.locator('a[href*="scene_depth"]').first.wait_for()  # its name alone is there while it is uploaded
 
 
+def choose_guide(page):
+    page.get_by_text('Take it from a guide photo').click()
+    page.locator('.grid-container button').first.click()
+    page.get_by_text('evening_depth').first.wait_for()
+
+
 def relight(page):
     page.get_by_role('button', name='Relight', exact=True).click()
 
@@ -63,8 +70,7 @@ def relight(page):
 def test_upload_relight_see_and_download(page, app, checkpoint, guide_folders, tmp_path):
     give_photo(page)
     give_depth(page)
-    page.locator('.grid-container button').first.click()
-    page.get_by_text('evening_depth').first.wait_for()
+    choose_guide(page)
     relight(page)
     sides = page.get_by_test_id('imageslider-image')
     sides.nth(1).wait_for()
@@ -102,18 +108,43 @@ def test_what_is_missing_or_bad_is_said(page, tmp_path):
     page.get_by_text('Choose a photo first').wait_for()
     give_photo(page)
     relight(page)
-    page.get_by_text('Choose a guide first').wait_for()
-    page.locator('.grid-container button').first.click()
-    page.get_by_text('evening_depth').first.wait_for()
-    relight(page)
     message = page.get_by_text(re.compile('no depth for it'))
     message.wait_for()
     assert '/' not in message.inner_text()
+    page.get_by_text('Take it from a guide photo').click()
+    page.locator('.grid-container button').first.wait_for()
+    relight(page)
+    page.get_by_text('Choose a guide first').wait_for()
+
+
+def test_sample_photo_under_the_chosen_sun(page, checkpoint):
+    page.get_by_text('Try the sample photo').click()
+    page.locator('a[href*="sample_depth"]').first.wait_for()
+    preview = page.locator('img[src*="image.jpeg"]').first
+    shown = preview.get_attribute('src')
+    page.locator('#compass').get_by_text('NE', exact=True).click()
+    page.wait_for_function('([image, old]) => image.src !== old', arg=[preview.element_handle(), shown])
+    relight(page)
+    sides = page.get_by_test_id('imageslider-image')
+    sides.nth(1).wait_for()
+
+    relighter = Relighter(load_network(checkpoint), work_size=WORK_SIZE)
+    original, view = Views(relighter, None).input(SAMPLE / 'photo.jpg', SAMPLE / 'depth.png')
+    expected = relighter.relight(original, view, guide_under(Light('NE'), view)).pixels
+    before, after = (Image.open(io.BytesIO(urlopen(side.get_attribute('src')).read())) for side in sides.all())
+    np.testing.assert_array_equal(np.asarray(before), original.pixels)
+    np.testing.assert_allclose(np.asarray(after).astype(int), expected, atol=2)
+
+
+def test_colour_only_is_offered_where_there_is_no_depth_model(page):
+    give_photo(page)
+    page.get_by_text('Colour only (no depth)').click()
+    relight(page)
+    page.get_by_test_id('imageslider-image').nth(1).wait_for()
 
 
 def test_depth_of_one_photo_does_not_stay_for_the_next(page):
-    page.locator('.grid-container button').first.click()
-    page.get_by_text('evening_depth').first.wait_for()
+    choose_guide(page)
     page.get_by_label('Remove Image').or_(page.get_by_label('Clear')).first.click()
     page.get_by_text('evening_depth').first.wait_for(state='detached')
 

@@ -23,9 +23,10 @@ def upload(app, content, name):
     return json.loads(post(f'{app}/gradio_api/upload', body, 'multipart/form-data; boundary=frontier'))[0]
 
 
-def call(app, *paths):
+def call(app, *paths, source='Take it from a guide photo', direction='E'):
     """Press the button with files that are already on the server; return what the server says in the end."""
-    data = [path and {'path': str(path), 'meta': {'_type': 'gradio.FileData'}} for path in paths]
+    files = [path and {'path': str(path), 'meta': {'_type': 'gradio.FileData'}} for path in paths]
+    data = [*files[:2], False, source, direction, 4500, *files[2:]]
     event = json.loads(post(f'{app}/gradio_api/call/relight', json.dumps({'data': data}).encode()))['event_id']
     return urlopen(f'{app}/gradio_api/call/relight/{event}', timeout=60).read().decode()
 
@@ -61,6 +62,14 @@ def test_relight_takes_uploaded_files_only(app, guide_folders):
     assert 'event: complete' in call(app, photo, depth, guide, guide_depth)
     for stranger in (guide_folders / 'guides/evening.png', RENDERED / 'scene_4500_E.png', '/etc/passwd'):
         assert 'event: error' in call(app, photo, depth, stranger, guide_depth)
+
+
+def test_a_light_by_name_is_one_of_those_in_the_package(app):
+    photo = upload(app, (RENDERED / 'scene_4500_E.png').read_bytes(), 'photo.png')
+    depth = upload(app, (RENDERED / 'scene_depth.png').read_bytes(), 'depth.png')
+    files = (photo, depth, None, None)
+    assert 'event: complete' in call(app, *files, source='Choose the sun', direction='SW')
+    assert 'event: error' in call(app, *files, source='Choose the sun', direction='../../../tests/data/rendered/x')
 
 
 def test_too_many_pixels_are_refused(app, tmp_path):
