@@ -1,0 +1,68 @@
+"""What version 0.1 wrote, whose layout of modules was another, is read as it was then: databases, checkpoint, state.
+
+``tests/assets/earlier`` holds two databases of one rendered set (raw images and float32 depth; PNG and uint16 depth), a
+run of 12 iterations as it stood after 6, and its last network.
+"""
+
+import hashlib
+import json
+import shutil
+
+import pytest
+import torch
+
+from s3net_plugin.data.readers import open_reader
+from s3net_plugin.utils.checkpoint import load_plain
+from tests.conftest import ROOT, run_basicsr
+
+EARLIER = ROOT / 'tests/assets/earlier'
+EXPECTED = json.loads((EARLIER / 'expected/digests.json').read_text())
+PLUGIN = {
+    'METADATA': 'Metadata-Version: 2.1\nName: tiny-plugin\nVersion: 0\n',
+    'entry_points.txt': '[basicsr.plugins]\ntiny = tests.models.tiny_plugin\n',
+}
+
+
+def digests(name, folder):
+    """A hash of every bit of all images and of all depth maps of a database."""
+    reader = open_reader('lmdb', str(folder / name))
+    images = [f'Image{n:03d}_{t}_{d}.png' for n in (0, 1) for t in (2500, 6500) for d in ('N', 'SW')]
+    found = {}
+    for kind, read, names in (
+        ('images', reader.image, images),
+        ('depth', reader.depth, ['Image000.npy', 'Image001.npy']),
+    ):
+        content = hashlib.sha256()
+        for one in names:
+            content.update(read(one).tobytes())
+        found[kind] = content.hexdigest()
+    return found
+
+
+@pytest.mark.parametrize('name', ['lmdb_raw', 'lmdb_png'])
+def test_a_database_holds_what_it_held(name, tmp_path):
+    shutil.copytree(EARLIER / name, tmp_path / name)
+    assert digests(name, tmp_path) == EXPECTED[name]
+
+
+def test_a_run_goes_on_and_ends_where_it_ended(tmp_path, monkeypatch):
+    shutil.copytree(EARLIER, tmp_path, dirs_exist_ok=True)
+    installed = tmp_path / 'tiny_plugin-0.dist-info'
+    installed.mkdir()
+    for name, content in PLUGIN.items():
+        (installed / name).write_text(content)
+    monkeypatch.setenv('PYTHONPATH', f'{tmp_path}:{ROOT}')
+    result = run_basicsr(tmp_path, 'train.py', '-opt', 'options.yml', '--auto_resume')
+    assert result.returncode == 0, result.stderr
+    assert 'iter:       7' in result.stderr
+    assert 'iter:       6' not in result.stderr
+    found, expected = (
+        load_plain(path)
+        for path in (tmp_path / 'experiments/before/models/net_g_12.pth', EARLIER / 'expected/net_g_12.pth')
+    )
+    # Another PyTorch or processor may add in another order.
+    here = {'torch': torch.__version__, 'capability': torch.backends.cpu.get_cpu_capability()}
+    tolerance = 0 if here == EXPECTED['made_with'] else 1e-3
+    for key in ('params', 'params_ema'):
+        for name, tensor in expected[key].items():
+            torch.testing.assert_close(found[key][name], tensor, rtol=0, atol=tolerance)
