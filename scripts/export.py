@@ -24,8 +24,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--force', action='store_true', help='overwrite what is there')
     args = parser.parse_args(argv)
     # imported here since it takes seconds, which --help should not
-    from s3net_plugin.export import export_file
-    from s3net_plugin.relight.network import load_network
+    from s3net_plugin.archs.export import export_file
+    from s3net_plugin.archs.load import load_network
 
     try:
         for path in args.output:

@@ -29,8 +29,8 @@ def import_released(src: Path, dst: Path, *, force: bool) -> None:
     # imported here since it takes seconds, which --help should not
     import torch
 
-    from s3net_plugin.archs.checkpoint import read_state_dict
     from s3net_plugin.archs.released_weights import RELEASED_OPTIONS, convert_released
+    from s3net_plugin.utils.checkpoint import read_state_dict
     from s3net_plugin.utils.files import written_aside
 
     state_dict = read_state_dict(src)

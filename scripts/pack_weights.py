@@ -41,8 +41,8 @@ def pack(checkpoint: Path, output: Path, training: Path, scores: Path) -> float:
     # imported here since it takes seconds, which --help should not
     import torch
 
+    from s3net_plugin.archs.load import load_network
     from s3net_plugin.archs.pretrained import write_pretrained
-    from s3net_plugin.relight.network import load_network
     from s3net_plugin.utils.checkpoint import load_plain
 
     notes = {'training': read_json(training), 'scores': read_json(scores)}

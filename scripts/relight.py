@@ -126,8 +126,8 @@ def open_network(args: argparse.Namespace) -> nn.Module:
         from s3net_plugin.archs.closed_form import ClosedForm
 
         return ClosedForm()
+    from s3net_plugin.archs.load import load_network
     from s3net_plugin.archs.pretrained import pretrained_path
-    from s3net_plugin.relight.network import load_network
 
     return load_network(args.checkpoint or pretrained_path(), args.device)
 

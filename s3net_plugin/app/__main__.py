@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 
 from s3net_plugin.app.studio import Studio
+from s3net_plugin.archs.load import load_network
 from s3net_plugin.archs.pretrained import pretrained_path
 from s3net_plugin.relight.depth_estimation import DEFAULT_MODEL, DepthEstimator
 from s3net_plugin.relight.depth_maps import FAR_OVER_NEAR
 from s3net_plugin.relight.jobs import files_in
-from s3net_plugin.relight.network import load_network
 from s3net_plugin.relight.relighter import Relighter
 
 

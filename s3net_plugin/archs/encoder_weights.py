@@ -10,7 +10,7 @@ import timm
 import torch
 from torch import nn
 
-from s3net_plugin.archs.checkpoint import describe_misfit, read_state_dict
+from s3net_plugin.utils.checkpoint import describe_misfit, read_state_dict
 from s3net_plugin.utils.hub import ask_hub
 
 # 13: a relit picture, then the 8, then two maps of shading, which are grey as depth is

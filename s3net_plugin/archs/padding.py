@@ -11,8 +11,7 @@ import torch
 from timm.models.res2net import Bottle2neck
 from torch import Tensor, nn
 
-from s3net_plugin.archs.decoder import Enhancer
-from s3net_plugin.archs.s3net_arch import S3Net
+from s3net_plugin.archs.s3net_arch import Enhancer, S3Net
 
 TENSOR_CORE_MULTIPLE = 8
 

@@ -11,8 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
-from s3net_plugin.archs.checkpoint import plain_state_dict, read_state_dict
-from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.utils.checkpoint import load_plain, plain_state_dict, read_state_dict
 from s3net_plugin.utils.files import written_aside
 
 PRETRAINED = 'pretrained'  # what an option file calls them

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from s3net_plugin.archs.checkpoint import describe_misfit, plain_state_dict
 from s3net_plugin.archs.s3net_arch import S3Net
+from s3net_plugin.utils.checkpoint import describe_misfit, plain_state_dict
 
 RELEASED_OPTIONS: dict[str, Any] = {
     'type': 'S3Net',

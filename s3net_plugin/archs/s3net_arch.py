@@ -1,19 +1,129 @@
-"""S3Net, the single-stream network for depth-guided image relighting (Yang et al., CVPR Workshops 2021)."""
+"""S3Net, the single-stream network for depth-guided image relighting (Yang et al., CVPR Workshops 2021).
+
+The encoder is any convolutional network of timm; the decoder: attention, upsampling and a multi-scale enhancer.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import timm
 import torch
 import torch.nn.functional as F
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
-from s3net_plugin.archs.decoder import UPSAMPLING, AttentionBlock, Enhancer, upsampler
-from s3net_plugin.archs.encoder import build_encoder
 from s3net_plugin.archs.encoder_weights import load_encoder_weights
+from s3net_plugin.utils.names import did_you_mean
 
 MIN_SIZE = 32
+STRIDES = (4, 8, 16)
+UPSAMPLING = ('pixel_shuffle', 'transposed_conv')
+
+
+def build_encoder(name: str, in_channels: int) -> tuple[nn.Module, list[int]]:
+    """Build timm's network ``name`` with random weights, cut off after stride 16.
+
+    Returns:
+        The encoder, which maps (N, in_channels, H, W) to the list of features at strides 4, 8 and 16, and their widths.
+
+    Raises:
+        ValueError: timm has no such network, or it does not give such features.
+    """
+    if not timm.is_model(name):
+        raise ValueError(f'encoder: timm {timm.__version__} has no {name!r}{did_you_mean(name, timm.list_models())}')
+    try:
+        with torch.device('meta'):  # costs no memory; says which features there are
+            probe: Any = timm.create_model(name, features_only=True, in_chans=in_channels)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f'encoder: {name!r} cannot be used for its features: {error}') from error
+    last_of_stride = {info['reduction']: index for index, info in enumerate(probe.feature_info.info)}
+    if not set(STRIDES) <= last_of_stride.keys():
+        raise ValueError(f'encoder: {name!r} has strides {sorted(last_of_stride)}; 4, 8 and 16 are needed')
+    if str(getattr(probe, 'output_fmt', 'NCHW')).rpartition('.')[-1] != 'NCHW':
+        raise ValueError(f'encoder: {name!r} gives features as {probe.output_fmt}; a convolutional network is needed')
+    indices = tuple(last_of_stride[stride] for stride in STRIDES)
+    encoder: Any = timm.create_model(name, features_only=True, in_chans=in_channels, out_indices=indices)
+    return encoder, encoder.feature_info.channels()
+
+
+def upsampler(kind: str, channels: int) -> nn.Module:
+    """Return a stage that maps (N, channels, H, W) to (N, channels / 4, 2H, 2W).
+
+    ``pixel_shuffle`` has no weights (Shi et al., CVPR 2016); ``transposed_conv`` has kernel 4, stride 2, padding 1.
+
+    Raises:
+        ValueError: ``kind`` is neither.
+    """
+    if kind == 'pixel_shuffle':
+        return nn.PixelShuffle(2)
+    if kind == 'transposed_conv':
+        return nn.ConvTranspose2d(channels, channels // 4, 4, stride=2, padding=1)
+    raise ValueError(f'upsampling: unknown stage {kind!r}{did_you_mean(str(kind), UPSAMPLING)}')
+
+
+class AttentionBlock(nn.Module):
+    """Residual layer, then channel and spatial attention, (N, C, H, W) -> (N, C, H, W).
+
+    The channel attention is that of squeeze-and-excitation networks (Hu et al., CVPR 2018); the spatial one gates every
+    pixel with the same two 1 x 1 convolutions, without the pooling. Both squeeze to C / 8 channels.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        squeezed = max(channels // 8, 1)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.channel_attention = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(channels, squeezed, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(squeezed, channels, 1),
+            nn.Sigmoid(),
+        )
+        self.spatial_attention = nn.Sequential(
+            nn.Conv2d(channels, squeezed, 1), nn.ReLU(inplace=True), nn.Conv2d(squeezed, 1, 1), nn.Sigmoid()
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        res = self.conv2(torch.relu(self.conv1(x)) + x)
+        res = res * self.channel_attention(res)
+        res = res * self.spatial_attention(res)
+        return res + x
+
+
+class Enhancer(nn.Module):
+    """Pyramid pooling at strides 32, 16, 8 and 4 in full resolution, (N, C, H, W) -> (N, C, H, W) in (-1, 1).
+
+    After Qu et al., "Enhanced Pix2pix Dehazing Network", CVPR 2019. H and W must be multiples of 32. Every stride gives
+    one channel. Means and nearest-neighbour upsampling nest, so each stride is computed from the one beside it: only
+    one map of four channels is brought to full resolution.
+    """
+
+    hidden_channels = 20
+    strides: Sequence[int] = (32, 16, 8, 4)
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = self.hidden_channels
+        self.conv1 = nn.Conv2d(channels, hidden, 3, padding=1)
+        self.conv2 = nn.Conv2d(hidden, hidden, 3, padding=1)
+        self.pool_convs = nn.ModuleList(nn.Conv2d(hidden, 1, 1) for _ in self.strides)
+        self.conv3 = nn.Conv2d(len(self.strides) + hidden, channels, 3, padding=1)
+        self.lrelu = nn.LeakyReLU(0.2, inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.lrelu(self.conv2(self.lrelu(self.conv1(x))))
+        means = [F.avg_pool2d(x, self.strides[-1])]
+        for _ in self.strides[1:]:
+            means.append(F.avg_pool2d(means[-1], 2))
+        pyramid = self.lrelu(self.pool_convs[0](means.pop()))
+        for conv in self.pool_convs[1:]:
+            pyramid = F.interpolate(pyramid, scale_factor=2.0, mode='nearest')
+            pyramid = torch.cat((pyramid, self.lrelu(conv(means.pop()))), dim=1)
+        pyramid = F.interpolate(pyramid, scale_factor=float(self.strides[-1]), mode='nearest')
+        return torch.tanh(self.conv3(torch.cat((pyramid, x), dim=1)))
 
 
 def reflect_to_multiple(x: torch.Tensor, multiple: int) -> torch.Tensor:

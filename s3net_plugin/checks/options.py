@@ -34,9 +34,9 @@ from s3net_plugin.checks.values import (
 )
 from s3net_plugin.checks.weights import check_path
 from s3net_plugin.compat import no_log_file_yet
+from s3net_plugin.utils.checkpoint import without_pretraining
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.names import did_you_mean
-from s3net_plugin.utils.network_options import without_pretraining
 from s3net_plugin.utils.option_file import numbers_read_as_text
 
 # The keys that BasicSR 1.4.2's own code reads.

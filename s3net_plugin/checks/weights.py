@@ -10,10 +10,9 @@ from torch import nn
 
 from s3net_plugin.archs.pretrained import SUFFIX, read_checkpoint
 from s3net_plugin.checks.values import check_flags
-from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.utils.checkpoint import check_fit, load_plain
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.names import did_you_mean
-from s3net_plugin.utils.network_options import check_fit
 
 _PATH = {'resume_state', 'ignore_resume_networks', 'experiments_root', 'results_root'}
 _PATH_PREFIXES = ('pretrain_network_', 'strict_load_', 'param_key_')

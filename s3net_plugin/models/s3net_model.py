@@ -34,7 +34,7 @@ from s3net_plugin.models.train_options import OPTIONS, check_train_options
 from s3net_plugin.models.validation import validate
 from s3net_plugin.report import Report
 from s3net_plugin.utils import distributed, stopping
-from s3net_plugin.utils.network_options import plain, without_pretraining
+from s3net_plugin.utils.checkpoint import plain, without_pretraining
 from s3net_plugin.utils.progress import progress
 from s3net_plugin.utils.rng import rng_state, set_rng_state
 

@@ -1,15 +1,24 @@
-"""Checkpoints and training states: written whole or not at all, read without running anything that is in them."""
+"""Checkpoints and training states: written whole or not at all, read without running anything that is in them, and put
+only into the network that they belong to."""
 
 from __future__ import annotations
 
+import inspect
 import os
 import pickle
 import re
+from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import torch
+from basicsr.utils.registry import ARCH_REGISTRY
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
+from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.files import written_aside
 
 
@@ -53,3 +62,146 @@ def load_plain(path: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f'{path}: a checkpoint is a dict, this is a {type(content).__name__}')
     return content
+
+
+def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
+    """Read the state dict in ``path`` (``.safetensors``, or anything ``torch.save`` wrote) to the CPU.
+
+    Nothing in the file can run: pickles are read with ``weights_only``.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, refused as unsafe, or holds no state dict.
+    """
+    path = Path(path)
+    content = _load_safetensors(path) if path.suffix == '.safetensors' else load_plain(path)
+    try:
+        return plain_state_dict(content)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from error
+
+
+def _load_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such file')
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f'{path}: not a whole checkpoint ({error})') from None
+
+
+def plain_state_dict(content: Any) -> dict[str, torch.Tensor]:
+    """Return the tensors by name that a checkpoint holds, itself or under ``state_dict``, ``model`` or ``params``.
+
+    A leading ``module.``, which DataParallel leaves in every name, is dropped.
+
+    Raises:
+        ValueError: There is something else in it.
+    """
+    for key in ('state_dict', 'model', 'params'):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+            break
+    if not isinstance(content, Mapping) or not content:
+        raise ValueError('no state dict in it')
+    strange = [str(name) for name, value in content.items() if not isinstance(value, torch.Tensor)]
+    if strange:
+        raise ValueError(f'not a state dict: {shorten(strange)} hold no tensors')
+    return {str(name).removeprefix('module.'): value for name, value in content.items()}
+
+
+def shorten(names: list[str], limit: int = 8) -> str:
+    """Join ``names`` for a message of one line."""
+    shown = ', '.join(names[:limit])
+    return shown if len(names) <= limit else f'{shown} and {len(names) - limit} more'
+
+
+def describe_misfit(expected: Mapping[str, torch.Tensor], got: Mapping[str, torch.Tensor]) -> str:
+    """Say in one line what keeps ``got`` from being a state dict like ``expected``; empty if nothing does."""
+    missing = [name for name in expected if name not in got]
+    unknown = [name for name in got if name not in expected]
+    shapes = [
+        f'{name} is {tuple(got[name].shape)} and should be {tuple(tensor.shape)}'
+        for name, tensor in expected.items()
+        if name in got and got[name].shape != tensor.shape
+    ]
+    parts = (('missing: ', missing), ('unknown: ', unknown), ('shapes: ', shapes))
+    return '; '.join(title + shorten(names) for title, names in parts if names)
+
+
+def without_pretraining(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a network whose weights are about to be set, so that no file is asked for twice."""
+    plain_options = dict(deepcopy(options))
+    if 'encoder_weights' in plain_options:
+        plain_options['encoder_weights'] = None
+    return plain_options
+
+
+def plain(value: Any) -> Any:
+    """Dicts, lists, numbers and text only, which is what a ``weights_only`` reader admits."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value.item() if hasattr(value, 'item') else value
+
+
+def check_fit(
+    net: nn.Module,
+    name: str,
+    options: Mapping[str, Any],
+    content: Mapping[str, Any],
+    params: Mapping[str, Any],
+    where: str,
+) -> None:
+    """Check that a checkpoint belongs to a network.
+
+    Options that leave all shapes as they are can change what the network computes. Of this package's archs all do; of
+    others, where some do not, only what does not fit is refused.
+
+    Args:
+        net: the network, with any weights.
+        name: of its section, such as ``network_g``.
+        options: that section.
+        content: the checkpoint, of which ``params`` are the weights to load.
+        where: begins the message: the file.
+
+    Raises:
+        OptionError: it does not; the message says which options differ, if it can be known, or which tensors do.
+    """
+    difference = describe_difference(content.get(name), options)
+    weights = {str(key).removeprefix('module.'): value for key, value in params.items()}
+    strange = [key for key, value in weights.items() if not isinstance(value, Tensor)]
+    misfit = f'{shorten(strange)} are no weights' if strange else describe_misfit(net.state_dict(), weights)
+    if difference and (misfit or type(net).__module__.startswith('s3net_plugin.')):
+        raise OptionError(f'{where} was trained with another {name}: {difference}; make them equal')
+    if misfit:
+        raise OptionError(f'{where} does not fit {name}: {misfit}')
+
+
+def describe_difference(stored: Any, wanted: Mapping[str, Any]) -> str:
+    """Say which options differ between a checkpoint and an option file; empty if none does or none are stored.
+
+    What either leaves out has the arch's default. Where weights came from first makes no difference.
+    """
+    if not isinstance(stored, Mapping) or 'type' not in stored:
+        return ''
+    if stored['type'] != wanted['type']:
+        return f'type is {stored["type"]} there and {wanted["type"]} here'
+    there, here = _effective(stored), _effective(wanted)
+    different = [
+        f'{name} is {_yaml(there.get(name))} there and {_yaml(here.get(name))} here'
+        for name in sorted({*there, *here} - {'encoder_weights'})
+        if there.get(name) != here.get(name)
+    ]
+    return ', '.join(different)
+
+
+def _effective(options: Mapping[str, Any]) -> dict[str, Any]:
+    parameters = inspect.signature(ARCH_REGISTRY.get(options['type'])).parameters
+    defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
+    return plain({**defaults, **without_pretraining(options)})
+
+
+def _yaml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -10,10 +10,9 @@ from basicsr.archs import build_network
 from basicsr.utils import check_resume
 
 from s3net_plugin.compat import no_log_file_yet
-from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.utils.checkpoint import check_fit, load_plain, without_pretraining
 from s3net_plugin.utils.distributed import agreed
 from s3net_plugin.utils.errors import OptionError
-from s3net_plugin.utils.network_options import check_fit, without_pretraining
 from s3net_plugin.utils.progress import progress
 from s3net_plugin.utils.run_folder import run_folder
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from s3net_plugin.app.studio import SAMPLE
+from s3net_plugin.archs.load import load_network
 from s3net_plugin.relight.lights import Light, guide_under
-from s3net_plugin.relight.network import load_network
 from s3net_plugin.relight.relighter import Relighter
 from s3net_plugin.relight.views import Views
 from tests.app.conftest import RENDERED, WORK_SIZE

@@ -6,8 +6,8 @@ from PIL import Image
 
 from s3net_plugin.app import __main__ as command
 from s3net_plugin.app.studio import Studio
+from s3net_plugin.archs.load import load_network
 from s3net_plugin.relight.lights import GUIDES, Light
-from s3net_plugin.relight.network import load_network
 from s3net_plugin.relight.relighter import Relighter
 from tests.app.conftest import RENDERED, WORK_SIZE
 

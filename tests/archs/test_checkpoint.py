@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from s3net_plugin.archs.checkpoint import describe_misfit, plain_state_dict, read_state_dict
+from s3net_plugin.utils.checkpoint import describe_misfit, plain_state_dict, read_state_dict
 
 STATE = {'a.weight': torch.arange(6.0).reshape(2, 3), 'a.bias': torch.ones(2)}
 

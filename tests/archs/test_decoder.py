@@ -2,7 +2,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from s3net_plugin.archs.decoder import AttentionBlock, Enhancer, upsampler
+from s3net_plugin.archs.s3net_arch import AttentionBlock, Enhancer, upsampler
 
 
 def test_enhancer_equals_pooling_and_upsampling_each_stride_alone():

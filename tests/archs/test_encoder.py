@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from s3net_plugin.archs.encoder import build_encoder
+from s3net_plugin.archs.s3net_arch import build_encoder
 
 
 @pytest.mark.parametrize('name', ['res2net101d', 'resnet10t', 'convnext_pico', 'dla34', 'vgg11_bn'])

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from s3net_plugin.archs import S3Net
-from s3net_plugin.archs.encoder import build_encoder
 from s3net_plugin.archs.encoder_weights import adapt_input_filters, fit_to_encoder
+from s3net_plugin.archs.s3net_arch import build_encoder
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,6 +59,14 @@ def test_photos_weigh_the_same_and_depth_answers_as_gray():
     assert torch.equal(adapt_input_filters(weight, 3), weight)
 
 
+def test_three_pictures_weigh_the_same_before_a_shading_guided_network():
+    weight = torch.randn(5, 3, 3, 3)
+    adapted = adapt_input_filters(weight, 13)
+    torch.testing.assert_close(adapted[:, [0, 1, 2]] + adapted[:, [3, 4, 5]] + adapted[:, [7, 8, 9]], weight)
+    for grey in (6, 10, 11, 12):  # two maps of depth, two of shading
+        torch.testing.assert_close(adapted[:, grey], weight.mean(1) / 3)
+
+
 @pytest.mark.parametrize('encoder', ['convnext_pico', 'mobilenetv3_large_100', 'repvgg_a0', 'res2net50d'])
 def test_names_and_first_convolutions_are_found_in_other_networks(encoder):
     """Networks that timm renames when it takes them apart, with deep stems, and with two first convolutions."""
@@ -76,7 +84,7 @@ def test_weights_that_do_not_fit_are_named(pretrained, tmp_path):
     with pytest.raises(ValueError, match=message):
         S3Net(encoder='resnet18', encoder_weights=str(path))
     torch.save(pretrained.state_dict(), path)
-    with pytest.raises(ValueError, match=r'in_channels 3, 4 or 8, not 6'):
+    with pytest.raises(ValueError, match=r'3, 4, 8 or 13 channels, not 6'):
         S3Net(encoder='resnet10t', in_channels=6, encoder_weights=str(path))
     with pytest.raises(FileNotFoundError, match=r'none\.pth: no such file'):
         S3Net(encoder='resnet10t', encoder_weights=str(tmp_path / 'none.pth'))

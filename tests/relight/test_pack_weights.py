@@ -5,8 +5,8 @@ import sys
 import pytest
 import torch
 
+from s3net_plugin.archs.load import load_network
 from s3net_plugin.archs.pretrained import read_metadata
-from s3net_plugin.relight.network import load_network
 
 
 @pytest.fixture

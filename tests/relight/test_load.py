@@ -3,8 +3,8 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
+from s3net_plugin.archs.load import load_network
 from s3net_plugin.archs.pretrained import write_pretrained
-from s3net_plugin.relight.network import load_network
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from basicsr.archs import build_network
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
-from s3net_plugin.archs.checkpoint import describe_misfit
 from s3net_plugin.archs.pretrained import read_checkpoint
+from s3net_plugin.utils.checkpoint import describe_misfit
 from s3net_plugin.utils.names import did_you_mean
 from s3net_plugin.utils.option_file import OptionError, read_option_file
 

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from s3net_plugin.archs import S3Net, optimize_for_inference
-from s3net_plugin.archs.encoder import build_encoder
-from s3net_plugin.archs.inference import fold_batch_norm
+from s3net_plugin.archs.deploy import fold_batch_norm
 from s3net_plugin.archs.padding import pad_channels
+from s3net_plugin.archs.s3net_arch import build_encoder
 
 RES2NET = 'res2net50_26w_4s'
 

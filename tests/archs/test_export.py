@@ -5,7 +5,7 @@ import pytest
 import torch
 from basicsr.archs import build_network
 
-from s3net_plugin import export
+from s3net_plugin.archs import export
 
 # ONNX's own way of shrinking an image differs a little, and where a shadow begins that is enlarged.
 TOLERANCES = {'S3Net': 1e-5, 'ShadingGuidedS3Net': 5e-4}
