@@ -105,7 +105,7 @@ def test_scores_do_not_depend_on_the_number_of_processes(prepare, pair, tiny_opt
         with (folder / 'results/tiny/metrics.csv').open() as file:
             rows[processes] = [(row['image'], row['method'], row['psnr']) for row in csv.DictReader(file)]
         assert len(list(folder.glob('results/tiny/visualization/val/*_panel.png'))) == images
-    assert len(rows[1]) == 3 * images
+    assert len(rows[1]) == 4 * images
     assert rows[1] == rows[2] == rows[3]
 
 
