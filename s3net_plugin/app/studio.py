@@ -14,8 +14,8 @@ from s3net_plugin.relight.batch import report
 from s3net_plugin.relight.depth_maps import read_depth, write_depth
 from s3net_plugin.relight.jobs import depth_map
 from s3net_plugin.relight.lights import Light, guide_under, recolour, stored_guide
-from s3net_plugin.relight.photo import SUFFIXES, read_photo
-from s3net_plugin.relight.photo_writing import write_photo
+from s3net_plugin.relight.photo import read_photo
+from s3net_plugin.relight.photo_writing import WRITTEN_SUFFIXES, write_photo
 from s3net_plugin.relight.relighter import Relighter, shrink
 from s3net_plugin.relight.views import Estimate, Views, flat_depth
 
@@ -103,7 +103,7 @@ class Studio:
             view = views.guide(Path(guide), Path(guide_depth) if guide_depth else None)
         relit = self._relighter.relight(original, seen, view)
         suffix = Path(photo).suffix.lower()
-        path = self._new_file(f'{Path(photo).stem}_relit{suffix if suffix in SUFFIXES else ".png"}')
+        path = self._new_file(f'{Path(photo).stem}_relit{suffix if suffix in WRITTEN_SUFFIXES else ".png"}')
         write_photo(path, relit)
         return Result(_screen(original.pixels, PREVIEW), _screen(relit.pixels, PREVIEW), path)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
+import math
+import struct
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+import tifffile
 
 from s3net_plugin.data.depth import decode_depth, decode_npy
-from s3net_plugin.relight.photo import MAX_PIXELS
+from s3net_plugin.data.images import PNG_MAGIC
+from s3net_plugin.relight.photo import check_size
+from s3net_plugin.relight.tiff import MAGIC as TIFF_MAGIC
+from s3net_plugin.relight.tiff import UnsupportedPhotoError
 from s3net_plugin.utils.files import written_aside
 
 FAR_OVER_NEAR = 3.0
@@ -113,17 +117,26 @@ def _read(path: Path) -> bytes:
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such depth map')
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            with Image.open(path, formats=('PNG', 'TIFF')) as image:
-                too_large = image.width * image.height > MAX_PIXELS
-    except Image.DecompressionBombError:
-        too_large = True
-    except (OSError, SyntaxError, ValueError):  # neither PNG nor TIFF, or damaged: its decoder says more
-        too_large = False
-    if too_large:
-        raise ValueError(f'{path}: more than {MAX_PIXELS / 1e6:g} megapixels; make it smaller')
+        if size := _size_in_header(path):
+            check_size(*size, 16, math.inf)
+    except UnsupportedPhotoError as error:
+        raise ValueError(f'{path}: {error}') from None
     return path.read_bytes()
+
+
+def _size_in_header(path: Path) -> tuple[int, int] | None:
+    """Return width and height of a PNG or TIFF file; None for others and damaged ones, of which decoders say more."""
+    with path.open('rb') as file:
+        head = file.read(24)
+    if head.startswith(PNG_MAGIC):
+        return int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')
+    if not head.startswith(TIFF_MAGIC):
+        return None
+    try:
+        with tifffile.TiffFile(path) as file:
+            return file.pages[0].imagewidth, file.pages[0].imagelength
+    except (tifffile.TiffFileError, IndexError, struct.error):
+        return None
 
 
 def write_depth(path: Path, depth: np.ndarray) -> None:
