@@ -24,6 +24,7 @@ _RAW = (32803, 34892)  # photometric interpretations: colour filter array, linea
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _TRUE_COLOUR = 0, 1, 2
 _KINDS = {3: 'palette', 5: 'CMYK', 6: 'YCbCr', 8: 'Lab', 9: 'Lab', 10: 'Lab'}
 _UNSIGNED = 1
+_VALUES = {2: 'signed', 3: 'float'}
 _PLANAR = 2
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # alpha that the colours are multiplied by, and alpha that they are not
 _PLAIN = (1, 8, 32946)  # compressions that tifffile reads by itself: none and deflate
@@ -64,7 +65,7 @@ def read_layout(path: Path) -> Layout:
             name = _KINDS.get(kind, getattr(kind, 'name', f'photometric {kind}'))
             raise UnsupportedPhotoError(f'TIFF of {bits}-bit {name} pixels; save it as RGB of 8 or 16 bits')
         if page.sampleformat != _UNSIGNED or bits not in (*range(1, 9), 16) or page.imagedepth != 1:
-            name = getattr(page.sampleformat, 'name', 'mixed').lower()
+            name = _VALUES.get(page.sampleformat, 'other')
             raise UnsupportedPhotoError(f'TIFF of {bits}-bit {name} values; save it as RGB of 8 or 16 bits')
         tags = page.tags
         lies, profile = tags.valueof(Base.Orientation, 1), tags.valueof(Base.InterColorProfile, b'')
