@@ -22,19 +22,21 @@ def fit_profile(profile: bytes, *, is_grey: bool) -> bytes:
     """
     _opened(profile)
     space = profile[16:20]
-    if space == _RGB:
-        return profile
-    if space == _GREY and is_grey:
-        return _rgb_of_grey(profile)
-    raise ValueError(f'its colour profile is one for {space.decode("ascii", "replace").strip()}')
+    if space != _RGB and not (space == _GREY and is_grey):
+        raise ValueError(f'its colour profile is one for {space.decode("ascii", "replace").strip()}')
+    fitting = profile if space == _RGB else _rgb_of_grey(profile)
+    try:
+        _transform_to_srgb(fitting, 'RGB')
+    except ImageCms.PyCMSError:
+        raise ValueError('its colour profile is damaged') from None
+    return fitting
 
 
 def to_srgb(pixels: np.ndarray, profile: bytes | None) -> np.ndarray:
     """Bring (h, w, 3) uint8 from the colours of ``profile`` to sRGB, which is what screens and players take."""
     if profile is None:
         return pixels
-    transform = ImageCms.buildTransform(_opened(profile), ImageCms.createProfile('sRGB'), 'RGB', 'RGB')
-    return np.asarray(ImageCms.applyTransform(Image.fromarray(pixels), transform))
+    return np.asarray(_transform_to_srgb(profile, 'RGB').apply(Image.fromarray(pixels)))
 
 
 def cmyk_transform(profile: bytes) -> ImageCms.ImageCmsTransform:
@@ -44,10 +46,14 @@ def cmyk_transform(profile: bytes) -> ImageCms.ImageCmsTransform:
         ValueError: The profile is damaged or one for other pixels.
     """
     try:
-        return ImageCms.buildTransform(_opened(profile), ImageCms.createProfile('sRGB'), 'CMYK', 'RGB')
+        return _transform_to_srgb(profile, 'CMYK')
     except ImageCms.PyCMSError:
         space = profile[16:20].decode('ascii', 'replace').strip()
         raise ValueError(f'its colour profile is one for {space}') from None
+
+
+def _transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
+    return ImageCms.buildTransform(_opened(profile), ImageCms.createProfile('sRGB'), mode, 'RGB')
 
 
 def _opened(profile: bytes) -> ImageCms.ImageCmsProfile:

@@ -12,6 +12,7 @@ import numpy as np
 from s3net_plugin.data.images import resize
 from s3net_plugin.relight.depth_maps import read_depth
 from s3net_plugin.relight.photo import Photo, read_photo
+from s3net_plugin.relight.profiles import to_srgb
 from s3net_plugin.relight.relighter import Relighter, View
 
 Estimate = Callable[[np.ndarray], np.ndarray]
@@ -44,9 +45,12 @@ class Views:
         return photo, self._view(small, photo, path, depth_path)
 
     def _guide(self, path: Path, depth_path: Path | None) -> View:
-        """Read a guide."""
+        """Read a guide, in sRGB: only its look counts."""
         photo = read_photo(path, self._max_pixels)
-        return self._view(self._relighter.small_guide(photo), photo, path, depth_path)
+        small = self._relighter.small_guide(photo)
+        if photo.icc_profile is not None:
+            small = to_srgb(np.rint(small * 255).astype(np.uint8), photo.icc_profile) / np.float32(255)
+        return self._view(small, photo, path, depth_path)
 
     def _view(self, small: np.ndarray, photo: Photo, path: Path, depth_path: Path | None) -> View:
         height, width = photo.pixels.shape[:2]
