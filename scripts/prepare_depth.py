@@ -42,16 +42,28 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 def reader(args: argparse.Namespace) -> Callable[[Path], np.ndarray]:
     """Return what makes normalised depth of a file."""
     from s3net_plugin.relight.depth_estimation import DepthEstimator
-    from s3net_plugin.relight.depth_maps import depth_from_disparity, depth_from_metric, read_map
+    from s3net_plugin.relight.depth_maps import depth_from_disparity, read_map
     from s3net_plugin.relight.photo import read_photo
     from s3net_plugin.relight.relighter import shrink
 
     if args.kind == 'disparity':
         return lambda path: depth_from_disparity(read_map(path), args.far_over_near)
     if args.kind == 'depth':
-        return lambda path: depth_from_metric(read_map(path))
+        return read_metric
     estimate = DepthEstimator(args.depth_model, device=args.device, far_over_near=args.far_over_near)
     return lambda path: estimate(shrink(read_photo(path).pixels, longer=args.size))
+
+
+def read_metric(path: Path) -> np.ndarray:
+    """Return normalised depth of a map of metric depth, and say what in it is taken for a marker."""
+    from tqdm import tqdm
+
+    from s3net_plugin.relight.depth_maps import depth_from_metric, describe_markers, read_map
+
+    depth = read_map(path)
+    if markers := describe_markers(depth):
+        tqdm.write(f'note: {path}: {markers}', file=sys.stderr)
+    return depth_from_metric(depth)
 
 
 def prepare(args: argparse.Namespace) -> int:
