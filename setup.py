@@ -39,12 +39,14 @@ setup(
         'pillow>=10.1',
         'pyyaml>=6',
         'scikit-image>=0.22,<1',
+        'tifffile>=2022.8',
         'tqdm>=4.60',
     ],
     extras_require={
         'render': ['mitsuba>=3.7,<4'],
         'depth': ['transformers>=5,<6'],
         'app': ['gradio>=6,<7'],
+        'heif': ['pillow-heif>=0.16'],
         'export': ['onnx>=1.18,<2', 'onnxruntime>=1.21,<2', 'onnxscript>=0.5,<1'],
         'wandb': ['wandb>=0.17'],
         'dev': [

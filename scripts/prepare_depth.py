@@ -42,35 +42,53 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 def reader(args: argparse.Namespace) -> Callable[[Path], np.ndarray]:
     """Return what makes normalised depth of a file."""
     from s3net_plugin.relight.depth_estimation import DepthEstimator
-    from s3net_plugin.relight.depth_maps import depth_from_disparity, depth_from_metric, read_map
+    from s3net_plugin.relight.depth_maps import depth_from_disparity, read_map
     from s3net_plugin.relight.photo import read_photo
     from s3net_plugin.relight.relighter import shrink
 
     if args.kind == 'disparity':
         return lambda path: depth_from_disparity(read_map(path), args.far_over_near)
     if args.kind == 'depth':
-        return lambda path: depth_from_metric(read_map(path))
+        return read_metric
     estimate = DepthEstimator(args.depth_model, device=args.device, far_over_near=args.far_over_near)
     return lambda path: estimate(shrink(read_photo(path).pixels, longer=args.size))
+
+
+def read_metric(path: Path) -> np.ndarray:
+    """Return normalised depth of a map of metric depth, and say what in it is taken for a marker."""
+    from tqdm import tqdm
+
+    from s3net_plugin.relight.depth_maps import depth_from_metric, describe_markers, read_map
+
+    depth = read_map(path)
+    if markers := describe_markers(depth):
+        tqdm.write(f'note: {path}: {markers}', file=sys.stderr)
+    return depth_from_metric(depth)
 
 
 def prepare(args: argparse.Namespace) -> int:
     """Make a map of every file; return how many could not be made."""
     from tqdm import tqdm
 
-    from s3net_plugin.relight.batch import report
+    from s3net_plugin.relight.batch import one_line, report
     from s3net_plugin.relight.depth_maps import MAP_SUFFIXES, write_depth
-    from s3net_plugin.relight.jobs import Job, check_folder, files_in
+    from s3net_plugin.relight.jobs import Job, check_folder, files_in, left_out, without_clashes
     from s3net_plugin.relight.photo import SUFFIXES
 
-    sources = files_in(args.input, SUFFIXES if args.kind == 'photo' else MAP_SUFFIXES)
+    suffixes = SUFFIXES if args.kind == 'photo' else MAP_SUFFIXES
+    sources = files_in(args.input, suffixes)
     single = not args.input.is_dir() and not args.output.is_dir() and args.output.suffix.lower() == '.png'
     if not single:
         check_folder(args.output, 'OUTPUT is a .png for one map, otherwise a folder')
     read = reader(args)
-    failed = 0
-    for source in tqdm(sources, desc='depth', unit='map', disable=len(sources) == 1):
-        job = Job(source, args.output if single else args.output / f'{source.stem}.png')
+    outputs = [args.output if single else args.output / f'{source.stem}.png' for source in sources]
+    pairs, problems = without_clashes(sources, outputs)
+    problems += left_out(args.input, suffixes)
+    for problem in problems:
+        report(problem)
+    failed = len(problems)
+    for source, output in tqdm(pairs, desc='depth', unit='map', disable=len(pairs) < 2):
+        job = Job(source, output)
         try:
             job.check_output(force=args.force)
             job.output.parent.mkdir(parents=True, exist_ok=True)
@@ -79,8 +97,8 @@ def prepare(args: argparse.Namespace) -> int:
             except ValueError as error:
                 raise ValueError(str(error) if str(source) in str(error) else f'{source}: {error}') from error
             write_depth(job.output, depth)
-        except (OSError, ValueError) as error:
-            report(str(error))
+        except Exception as error:  # whatever it is, the other maps can be made
+            report(one_line(error, source))
             failed += 1
     return failed
 

@@ -180,7 +180,9 @@ def relight(args: argparse.Namespace) -> int:
 
 def sweep(args: argparse.Namespace) -> int:
     """Relight one photo under many guides; return how many of them could not be used."""
-    from s3net_plugin.relight.jobs import check_folder, depth_map
+    from s3net_plugin.relight.batch import report
+    from s3net_plugin.relight.jobs import check_folder, depth_map, left_out
+    from s3net_plugin.relight.profiles import to_srgb
     from s3net_plugin.relight.sweep import (
         contact_sheet,
         frames,
@@ -206,7 +208,10 @@ def sweep(args: argparse.Namespace) -> int:
     all_have_depth = bool(args.input_depth and (args.guide_depth or not of_folder))
     views = open_views(args, relighter, all_have_depth=all_have_depth)
     depth = args.input_depth and depth_map(args.input_depth, args.input)
-    _, view = views.input(args.input, depth)
+    original, view = views.input(args.input, depth)
+    problems = left_out(args.sweep) if of_folder else []
+    for problem in problems:
+        report(problem)
     if of_folder:
         guides = guides_in(args.sweep, args.guide_depth, views)
     else:
@@ -215,10 +220,11 @@ def sweep(args: argparse.Namespace) -> int:
     if not relit:
         raise ValueError(f'{args.sweep}: none of its guides could be used')
     args.output.mkdir(parents=True, exist_ok=True)
-    photo = to_bytes(view.rgb)
+    photo = to_srgb(to_bytes(view.rgb), original.icc_profile)
+    relit = [one._replace(result=to_srgb(one.result, original.icc_profile)) for one in relit]
     write_sheet(sheet_path, contact_sheet(photo, relit))
     write_animation(animation_path, frames(photo, relit))
-    return len(guides) - len(relit)
+    return len(guides) - len(relit) + len(problems)
 
 
 def main(argv: list[str] | None = None) -> None:

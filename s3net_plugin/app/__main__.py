@@ -19,9 +19,10 @@ import torch
 from s3net_plugin.app.studio import Studio
 from s3net_plugin.archs.load import load_network
 from s3net_plugin.archs.pretrained import pretrained_path
+from s3net_plugin.relight.batch import report
 from s3net_plugin.relight.depth_estimation import DEFAULT_MODEL, DepthEstimator
 from s3net_plugin.relight.depth_maps import FAR_OVER_NEAR
-from s3net_plugin.relight.jobs import files_in
+from s3net_plugin.relight.jobs import files_in, left_out
 from s3net_plugin.relight.relighter import Relighter
 
 
@@ -53,6 +54,8 @@ def make_studio(args: argparse.Namespace, folder: Path) -> Studio:
     network = load_network(args.checkpoint or pretrained_path(), args.device)
     relighter = Relighter(network, args.device, work_size=args.work_size)
     guides = files_in(args.guides) if args.guides else []
+    for problem in left_out(args.guides) if args.guides else []:
+        report(problem)
     try:
         estimate = DepthEstimator(args.depth_model, device=args.device, far_over_near=args.far_over_near)
     except (ImportError, FileNotFoundError) as error:

@@ -10,12 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from s3net_plugin.relight.batch import report
+from s3net_plugin.relight.batch import one_line, report
 from s3net_plugin.relight.depth_maps import read_depth, write_depth
 from s3net_plugin.relight.jobs import depth_map
 from s3net_plugin.relight.lights import Light, guide_under, recolour, stored_guide
-from s3net_plugin.relight.photo import SUFFIXES, read_photo
-from s3net_plugin.relight.photo_writing import write_photo
+from s3net_plugin.relight.photo import Photo, read_photo
+from s3net_plugin.relight.photo_writing import WRITTEN_SUFFIXES, write_photo
+from s3net_plugin.relight.profiles import to_srgb
 from s3net_plugin.relight.relighter import Relighter, shrink
 from s3net_plugin.relight.views import Estimate, Views, flat_depth
 
@@ -66,9 +67,9 @@ class Studio:
         for guide in tqdm(guides, desc='guides', unit='photo', disable=not guides):
             try:
                 depth = guide_depth and depth_map(guide_depth, guide)
-                thumbnail = _screen(read_photo(guide, max_pixels).pixels, THUMBNAIL)
-            except (OSError, ValueError) as error:
-                report(str(error))
+                thumbnail = _screen(read_photo(guide, max_pixels), THUMBNAIL)
+            except Exception as error:  # whatever it is, the other guides can be offered
+                report(one_line(error, guide))
             else:
                 self.thumbnails.append((thumbnail, guide.stem))
                 self._guides.append((guide, depth))
@@ -103,15 +104,15 @@ class Studio:
             view = views.guide(Path(guide), Path(guide_depth) if guide_depth else None)
         relit = self._relighter.relight(original, seen, view)
         suffix = Path(photo).suffix.lower()
-        path = self._new_file(f'{Path(photo).stem}_relit{suffix if suffix in SUFFIXES else ".png"}')
+        path = self._new_file(f'{Path(photo).stem}_relit{suffix if suffix in WRITTEN_SUFFIXES else ".png"}')
         write_photo(path, relit)
-        return Result(_screen(original.pixels, PREVIEW), _screen(relit.pixels, PREVIEW), path)
+        return Result(_screen(original, PREVIEW), _screen(relit, PREVIEW), path)
 
     def offered_guide(self, index: int) -> tuple[np.ndarray, Path | None]:
         """Return the guide of thumbnail ``index`` as the network needs it, (h, w, 3) uint8, and a file of its depth."""
         guide, guide_depth = self._guides[index]
         photo = read_photo(guide, self._max_pixels)
-        small = np.rint(self._relighter.small_guide(photo) * 255).astype(np.uint8)
+        small = to_srgb(np.rint(self._relighter.small_guide(photo) * 255).astype(np.uint8), photo.icc_profile)
         if guide_depth is None:
             return small, None
         path = self._new_file(f'{guide.stem}_depth.png')
@@ -134,5 +135,7 @@ class Studio:
         return Path(tempfile.mkdtemp(dir=self._folder), name)
 
 
-def _screen(pixels: np.ndarray, longer: int) -> np.ndarray:
-    return np.rint(shrink(pixels, longer=longer) * 255).astype(np.uint8)
+def _screen(photo: Photo, longer: int) -> np.ndarray:
+    """Return the photo as screens show it, in sRGB."""
+    small = np.rint(shrink(photo.pixels, longer=longer) * 255).astype(np.uint8)
+    return to_srgb(small, photo.icc_profile)

@@ -93,7 +93,8 @@ def _decode_exr(content: bytes, name: str) -> np.ndarray:
 def _normalised(depth: np.ndarray, name: str) -> np.ndarray:
     if depth.ndim != 2 or depth.size == 0:
         raise DepthValueError(
-            f'{name}: a depth map has two dimensions, H x W, and is not empty; this one is {depth.shape}'
+            f'{name}: a depth map has two dimensions, H x W, and is not empty; this one is {depth.shape}; '
+            'scripts/prepare_depth.py makes one of a grey picture that was saved in colour'
         )
     advice = 'store (d - d.min()) / (d.max() - d.min()) as float32, larger = farther'
     if depth.dtype.kind != 'f':

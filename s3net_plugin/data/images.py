@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 
 PNG_MAGIC = b'\x89PNG\r\n\x1a\n'
-_PNG_END = b'IEND\xaeB`\x82'
+
+
+def png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, first byte and end of every chunk of a PNG up to its end chunk; what comes after it is not looked at.
+
+    Raises:
+        ValueError: There is no end chunk.
+    """
+    start = len(PNG_MAGIC)
+    while start + 12 <= len(content):
+        name, end = content[start + 4 : start + 8], start + 12 + int.from_bytes(content[start : start + 4], 'big')
+        if end > len(content):
+            break
+        yield name, start, end
+        if name == b'IEND':
+            return
+        start = end
+    raise ValueError(f'truncated PNG: no end chunk in its {len(content)} bytes; copy it again')
 
 
 def decode_png(content: bytes, name: str, flags: int) -> np.ndarray:
@@ -24,8 +43,11 @@ def decode_png(content: bytes, name: str, flags: int) -> np.ndarray:
     """
     if not content.startswith(PNG_MAGIC):
         raise ValueError(f'{name}: not a PNG file ({len(content)} bytes)')
-    if _PNG_END not in content[-4096:]:
-        raise ValueError(f'{name}: truncated PNG: no end chunk in its {len(content)} bytes; copy it again')
+    try:
+        for _ in png_chunks(content):
+            pass
+    except ValueError as error:
+        raise ValueError(f'{name}: {error}') from None
     try:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error as error:

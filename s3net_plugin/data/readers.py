@@ -22,7 +22,13 @@ class Reader(Protocol):
     """
 
     def list(self, folder: str) -> Iterable[str]:
-        """Return the names of the files right inside ``folder`` ('' is the root), without the folder."""
+        """Return the names of the files right inside ``folder`` ('' is the root), without the folder.
+
+        Whatever the case of their extensions, these are in lower case here.
+
+        Raises:
+            ValueError: Two files differ in the case of their extensions only.
+        """
 
     def path(self, name: str) -> str:
         """Return what people are shown for ``name``: the file's path, or the database and the key."""
@@ -50,6 +56,7 @@ class DiskReader:
         self._dataroot = Path(dataroot)
         self._target = self._dataroot / 'target' if target is None else Path(target)
         self._client = FileClient('disk')
+        self._spelt: dict[str, str] = {}  # how a file is called of which the extension is not in lower case
 
     def list(self, folder: str) -> list[str]:
         path = self._target if folder == 'target' else self._dataroot / folder
@@ -57,11 +64,22 @@ class DiskReader:
             return []
         with os.scandir(path) as entries:  # unlike Path.iterdir it needs no stat for each file
             # hidden files are leftovers such as macOS's ._Image001.png
-            return sorted(entry.name for entry in entries if not entry.name.startswith('.') and entry.is_file())
+            found = [entry.name for entry in entries if not entry.name.startswith('.') and entry.is_file()]
+        names: dict[str, str] = {}
+        for file in found:
+            stem, dot, suffix = file.rpartition('.')
+            name = stem + dot + suffix.lower()
+            if name in names:
+                raise ValueError(f'{path}: {file} and {names[name]} differ in the case of a letter only; keep one')
+            names[name] = file
+            if name != file:
+                self._spelt[f'{folder}/{name}' if folder else name] = file
+        return sorted(names)
 
     def path(self, name: str) -> str:
-        folder, _, file = name.partition('/')
-        return str(self._target / file if folder == 'target' and file else self._dataroot / name)
+        folder, slash, file = name.rpartition('/')
+        file = self._spelt.get(name, file)
+        return str(self._target / file if folder == 'target' else self._dataroot / f'{folder}{slash}{file}')
 
     def image(self, name: str) -> np.ndarray:
         return decode_image(self._read(name), self.path(name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -15,6 +15,7 @@ from s3net_plugin.data.options import LAYOUTS, DatasetOptions, where_from
 from s3net_plugin.data.readers import Reader
 
 SCENE_IMAGE = re.compile(r'(.+)_(\d+_(?:N|NE|E|SE|S|SW|W|NW))\.png')
+OTHER_IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm')
 DEPTH_SUFFIXES = ('.npy', '.png', '.exr')
 DEPTH_BESIDE_SUFFIXES = ('.npy', '.exr', '_depth.png')  # where the image itself is the .png
 
@@ -76,6 +77,7 @@ class SceneIndex:
                 found.setdefault(match[1], []).append(sys.intern(match[2]))  # few lights, many images
             else:
                 others.add(name)
+        _refuse_other_images(other_scene_images(others, found))
         if not found:
             raise ValueError(f'it holds no image with a name like Image001_4500_NE.png; {where_from("scenes")}')
         self._scenes = _select(sorted(found), numbers)
@@ -156,6 +158,7 @@ class PairIndex:
         self._has_guide = layout == 'pairs'
         inputs = set(reader.list('input'))
         images = [name[:-4] for name in inputs if name.endswith('.png') and not name.endswith('_depth.png')]
+        _refuse_other_images([f'input/{name}' for name in other_images(inputs, set(images))])
         if not images:
             raise ValueError(f'it holds no PNG image in input/; {where_from(layout)}')
         self._stems = _select(sorted(images), numbers)
@@ -232,13 +235,29 @@ def index_everything(reader: Reader, layout: str) -> SampleIndex:
     return PairIndex(reader, layout, numbers=None, needs_target=False)
 
 
+def other_images(names: Iterable[str], images: Set[str]) -> list[str]:
+    """Return the images among ``names`` that are no PNG, but for those whose stem is in ``images``."""
+    others = (name for name in names if name.endswith(OTHER_IMAGE_SUFFIXES))
+    return sorted(name for name in others if name.rpartition('.')[0] not in images)
+
+
+def other_scene_images(names: Iterable[str], lights: Mapping[str, Collection[str]]) -> list[str]:
+    """Return what among ``names`` is called like an image of a scene, is no PNG and not among the ``lights``."""
+    found = []
+    for name in other_images(names, set()):
+        match = SCENE_IMAGE.fullmatch(f'{name.rpartition(".")[0]}.png')
+        if match and match[2] not in lights.get(match[1], ()):
+            found.append(name)
+    return found
+
+
 def detect_layout(reader: Reader) -> str:
     """Tell which layout a data root has.
 
     Raises:
         ValueError: If it has none. One line that does not name the data root.
     """
-    if any(SCENE_IMAGE.fullmatch(name) for name in reader.list('')):
+    if any(SCENE_IMAGE.fullmatch(name) for name in reader.list('')) or other_scene_images(reader.list(''), {}):
         return 'scenes'
     for layout, other in (('pairs', 'guide'), ('one_to_one', 'depth')):
         if any(True for _ in reader.list('input')) and any(True for _ in reader.list(other)):
@@ -272,6 +291,10 @@ def _depth_suffixes(folder: str, stems: list[str], names: set[str], suffixes: Se
         [f'{folder}/{stem}' for stem, suffix in zip(stems, found, strict=True) if suffix is None],
     )
     return [suffix for suffix in found if suffix is not None]
+
+
+def _refuse_other_images(names: list[str]) -> None:
+    _refuse('images of another format than PNG, which have to be converted or moved away', names)
 
 
 def _refuse_missing(folder: str, stems: list[str], names: set[str]) -> None:

@@ -21,12 +21,15 @@ from s3net_plugin.data.scene_index import (
     SCENE_IMAGE,
     detect_layout,
     find_suffix,
+    other_images,
+    other_scene_images,
 )
 
 KINDS = {
     'missing_light': 'a light that other scenes have',
     'missing_depth': 'an image without a depth map',
     'unpaired_name': 'a file whose counterpart is missing',
+    'other_format': 'an image that is no PNG',
     'undecodable': 'a file or record that cannot be decoded',
     'bad_depth': 'NaN, infinite or not normalised depth',
     'flat_depth': 'a depth map without depth: one value throughout',
@@ -115,7 +118,7 @@ def check_set(
     except ValueError as error:
         raise ValueError(f'{dataroot}: {error}') from None
     listing = _list_scenes(reader) if layout == 'scenes' else _list_pairs(reader, layout)
-    if not listing.images:
+    if not listing.images and not listing.problems:
         raise ValueError(f'{dataroot}: it holds no image of layout {layout}')
     problems = [*broken, *listing.problems, *_check_pixels(reader, listing, workers, show_progress)]
     return Report(str(dataroot), backend, layout, len(listing.images), len(listing.depths), problems)
@@ -139,14 +142,15 @@ def _check_databases(dataroot: Path) -> list[Problem]:
 
 def _list_scenes(reader: Reader) -> _Listing:
     lights: dict[str, set[str]] = {}
-    others = set()
-    for name in reader.list(''):
+    others, names = set(), sorted(reader.list(''))
+    for name in names:
         if match := SCENE_IMAGE.fullmatch(name):
             lights.setdefault(match[1], set()).add(match[2])
         elif name.endswith(DEPTH_SUFFIXES):
             others.add(name)
     everywhere = set().union(*lights.values())
     listing = _Listing([f'{s}_{light}.png' for s in sorted(lights) for light in sorted(lights[s])], [], [])
+    listing.problems.extend(_other_format(name) for name in other_scene_images(names, lights))
     for scene in sorted(lights):
         for light in sorted(everywhere - lights[scene]):
             listing.problems.append(Problem('missing_light', f'{scene}_{light}.png', 'is missing'))
@@ -170,6 +174,9 @@ def _list_pairs(reader: Reader, layout: str) -> _Listing:
         for folder in folders
     }
     listing = _Listing([f'{folder}/{stem}.png' for folder in folders for stem in sorted(stems[folder])], [], [])
+    others = {folder: other_images(files[folder], stems[folder]) for folder in folders}
+    for folder, names in others.items():
+        listing.problems.extend(_other_format(f'{folder}/{name}') for name in names)
     for stem in sorted(set().union(*stems.values())):
         for folder in folders:
             if stem not in stems[folder]:
@@ -188,6 +195,10 @@ def _list_pairs(reader: Reader, layout: str) -> _Listing:
             if ending is not None and name.removesuffix(ending) not in stems[folder]:
                 listing.problems.append(Problem('unpaired_name', f'{depth_folder}/{name}', 'belongs to no image'))
     return listing
+
+
+def _other_format(name: str) -> Problem:
+    return Problem('other_format', name, 'is no PNG; convert it')
 
 
 def _check_pixels(reader: Reader, listing: _Listing, workers: int, show_progress: bool) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -17,6 +18,12 @@ from s3net_plugin.relight.views import Views
 def report(message: str) -> None:
     """Print one line about something that was skipped, above a progress bar if there is one."""
     tqdm.write(f'skipped: {message}', file=sys.stderr)
+
+
+def one_line(error: Exception, path: Path) -> str:
+    """Return what went wrong with ``path``: our own errors name the file themselves, others get it and their kind."""
+    text = ' '.join(str(error).split())
+    return text if isinstance(error, (OSError, ValueError)) and text else f'{path}: {type(error).__name__}: {text}'
 
 
 def relight_all(
@@ -34,7 +41,7 @@ def relight_all(
             result = relighter.relight(photo, view, guide)
             job.output.parent.mkdir(parents=True, exist_ok=True)
             write_photo(job.output, result)
-        except (OSError, ValueError) as error:
-            report(str(error))
+        except Exception as error:  # whatever it is, the other photos can be relit
+            report(one_line(error, job.photo))
             failed += 1
     return failed

@@ -2,37 +2,77 @@
 
 from __future__ import annotations
 
-import warnings
+import math
+import struct
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+import tifffile
 
 from s3net_plugin.data.depth import decode_depth, decode_npy
-from s3net_plugin.relight.photo import MAX_PIXELS
+from s3net_plugin.data.images import PNG_MAGIC
+from s3net_plugin.relight.photo import check_size
+from s3net_plugin.relight.tiff import MAGIC as TIFF_MAGIC
+from s3net_plugin.relight.tiff import UnsupportedPhotoError
 from s3net_plugin.utils.files import written_aside
 
 FAR_OVER_NEAR = 3.0
 MAP_SUFFIXES = ('.npy', '.png', '.tif', '.tiff', '.exr', '.pfm')
 _SHAPE_TOLERANCE = 0.02
+# A marker, such as Blender's 1e10 for the background, is far beyond the scene and mostly one value.
+_MARKER_RATIO = 10  # to the farthest point of the scene, at least; to the largest integer of a type it may be 2
+_MARKER_SHARE = 0.5  # of what lies beyond has that value; renderers mix it into the edges of the scene
+_SCENE_SHARE = 0.05  # of the points, at least, is the scene before them
 
 
 def depth_from_metric(depth: np.ndarray) -> np.ndarray:
     """Map the nearest point of ``depth`` (H, W), in any unit, to 0 and the farthest to 1.
 
-    What is not finite or not positive counts as unknown and becomes 0, as in VIDIT.
+    Markers of the background, see ``background_markers``, become 1. What is not a number or not positive counts as
+    unknown and becomes 0, as in VIDIT.
 
     Raises:
         ValueError: Nothing in it is known.
     """
-    depth = depth.astype(np.float32)
+    background = background_markers(depth)
+    depth = np.where(background, 0, depth).astype(np.float32)
     known = np.isfinite(depth) & (depth > 0)
     if not known.any():
         raise ValueError('no depth in it: nothing is finite and positive')
     near, far = depth[known].min(), depth[known].max()
-    normalised = (depth - near) / max(far - near, np.finfo(np.float32).tiny)
-    return np.where(known, normalised, 0).astype(np.float32)
+    scene = np.where(known, depth, near)
+    normalised = (scene - near) / max(far - near, np.finfo(np.float32).tiny)
+    return np.where(background, 1, normalised).astype(np.float32)
+
+
+def background_markers(depth: np.ndarray) -> np.ndarray:
+    """Return which points of ``depth`` (H, W), in any unit, say that nothing is there: infinity, and values far beyond.
+
+    They are a value that at least half of what lies beyond a gap has: a gap of at least ten times the farthest point
+    before it, or twice for the largest integer of the map's type.
+    """
+    infinite = np.isposinf(depth)
+    values, counts = np.unique(depth[np.isfinite(depth) & (depth > 0)], return_counts=True)
+    if len(values) < 2:
+        return infinite
+    values, before = values.astype(np.float64), np.cumsum(counts)
+    is_largest = depth.dtype.kind in 'iu' and values[-1] == np.iinfo(depth.dtype).max
+    ratio = np.where(values[1:] == values[-1], 2 if is_largest else _MARKER_RATIO, _MARKER_RATIO)
+    gaps = (values[1:] >= ratio * values[:-1]) & (before[:-1] >= _SCENE_SHARE * before[-1])
+    mostly_one = counts[-1] >= _MARKER_SHARE * (before[-1] - before[:-1])
+    found = np.flatnonzero(gaps & mostly_one)
+    return infinite | (depth >= values[found[0] + 1]) if len(found) else infinite
+
+
+def describe_markers(depth: np.ndarray) -> str | None:
+    """Say in one line what of metric ``depth`` is taken for markers of the background; None if nothing is."""
+    background = background_markers(depth)
+    if not background.any():
+        return None
+    low, high = depth[background].min(), depth[background].max()
+    values = f'{low:.4g}' if low == high else f'{low:.4g} to {high:.4g}'
+    return f'{background.mean():.0%} of it, {values}, is taken for a marker of the background, as the farthest'
 
 
 def depth_from_disparity(disparity: np.ndarray, far_over_near: float = FAR_OVER_NEAR) -> np.ndarray:
@@ -113,17 +153,26 @@ def _read(path: Path) -> bytes:
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such depth map')
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            with Image.open(path, formats=('PNG', 'TIFF')) as image:
-                too_large = image.width * image.height > MAX_PIXELS
-    except Image.DecompressionBombError:
-        too_large = True
-    except (OSError, SyntaxError, ValueError):  # neither PNG nor TIFF, or damaged: its decoder says more
-        too_large = False
-    if too_large:
-        raise ValueError(f'{path}: more than {MAX_PIXELS / 1e6:g} megapixels; make it smaller')
+        if size := _size_in_header(path):
+            check_size(*size, 16, math.inf)
+    except UnsupportedPhotoError as error:
+        raise ValueError(f'{path}: {error}') from None
     return path.read_bytes()
+
+
+def _size_in_header(path: Path) -> tuple[int, int] | None:
+    """Return width and height of a PNG or TIFF file; None for others and damaged ones, of which decoders say more."""
+    with path.open('rb') as file:
+        head = file.read(24)
+    if head.startswith(PNG_MAGIC):
+        return int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')
+    if not head.startswith(TIFF_MAGIC):
+        return None
+    try:
+        with tifffile.TiffFile(path) as file:
+            return file.pages[0].imagewidth, file.pages[0].imagelength
+    except (tifffile.TiffFileError, IndexError, struct.error):
+        return None
 
 
 def write_depth(path: Path, depth: np.ndarray) -> None:

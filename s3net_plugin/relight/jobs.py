@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from s3net_plugin.data.scene_index import DEPTH_SUFFIXES, SCENE_IMAGE
-from s3net_plugin.relight.photo import SUFFIXES
-from s3net_plugin.relight.photo_writing import check_suffix
+from s3net_plugin.relight.photo import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIXES
+from s3net_plugin.relight.photo_writing import WRITTEN_SUFFIXES, check_suffix
+from s3net_plugin.relight.tiff import DEVELOP
 
-_FILE_SUFFIXES = (*SUFFIXES, *DEPTH_SUFFIXES, '.bmp', '.gif', '.mp4', '.pfm')
+_FILE_SUFFIXES = (*SUFFIXES, *DEPTH_SUFFIXES, *OTHER_SUFFIXES, '.mp4', '.pfm')
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,37 @@ def files_in(place: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
         return [place]
     if not place.is_dir():
         raise FileNotFoundError(f'{place}: no such file or folder')
-    # hidden files are leftovers such as macOS's ._photo.jpg
-    files = [path for path in place.iterdir() if path.is_file() and not path.name.startswith('.')]
-    found = sorted(path for path in files if path.suffix.lower() in suffixes)
+    found = _ending(place, suffixes)
     if not found:
         raise FileNotFoundError(f'{place}: nothing in it that ends in {", ".join(suffixes)}')
     return found
+
+
+def left_out(place: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
+    """Return one line for each picture in the folder ``place`` that ``files_in`` does not take."""
+    others = tuple(suffix for suffix in (*SUFFIXES, *OTHER_SUFFIXES) if suffix not in suffixes)
+    found = _ending(place, others) if place.is_dir() else []
+    take = f'is not taken here; save it as one of {", ".join(suffixes)}'
+    return [f'{path}: {DEVELOP if path.suffix.lower() in RAW_SUFFIXES else take}' for path in found]
+
+
+def _ending(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    # hidden files are leftovers such as macOS's ._photo.jpg
+    files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith('.')]
+    return sorted(path for path in files if path.suffix.lower() in suffixes)
+
+
+def without_clashes(sources: Sequence[Path], outputs: Sequence[Path]) -> tuple[list[tuple[Path, Path]], list[str]]:
+    """Return sources with their outputs, and one line for those that would become one file, all of which it names."""
+    sources_of: dict[Path, list[Path]] = {}
+    for source, output in zip(sources, outputs, strict=True):
+        sources_of.setdefault(output, []).append(source)
+    problems = [
+        f'{" and ".join(map(str, some))}: would all become {output}; rename or remove all but one'
+        for output, some in sources_of.items()
+        if len(some) > 1
+    ]
+    return [(some[0], output) for output, some in sources_of.items() if len(some) == 1], problems
 
 
 def check_folder(output: Path, advice: str) -> None:
@@ -103,11 +130,12 @@ def plan_jobs(
 ) -> tuple[list[Job], list[str]]:
     """Pair photos, guides and depth maps; each of the four is a file or a folder, in which names decide.
 
-    A folder of photos needs a folder as ``output``, which gets the same names. One guide serves all; a folder of guides
+    A folder of photos needs a folder as ``output``, which gets the same names, with .png for a format that is read but
+    not written. One guide serves all; a folder of guides
     holds one for every photo.
 
     Returns:
-        The jobs, and one line for every photo that lacks something.
+        The jobs, and one line for every photo that lacks something or is not taken.
 
     Raises:
         FileNotFoundError: There is nothing to do.
@@ -119,13 +147,15 @@ def plan_jobs(
     elif guide is not None and guide.is_dir():
         raise ValueError(f'{guide}: one photo takes one guide; for one photo under many guides use --sweep')
     if photo.is_dir() or output.is_dir() or not output.suffix:
-        outputs = [output / p.name for p in photos]
+        written = [p if p.suffix.lower() in WRITTEN_SUFFIXES else p.with_suffix('.png') for p in photos]
+        outputs = [output / p.name for p in written]
     else:
         check_suffix(output)
         outputs = [output]
     jobs: list[Job] = []
-    problems: list[str] = []
-    for path, result in zip(photos, outputs, strict=True):
+    pairs, problems = without_clashes(photos, outputs)
+    problems += left_out(photo)
+    for path, result in pairs:
         try:
             its_guide = guide and companion(guide, path)
             depth = photo_depth and depth_map(photo_depth, path)

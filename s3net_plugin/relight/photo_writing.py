@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-import io
+import logging
 import struct
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
-from s3net_plugin.relight.photo import SUFFIXES, Photo
+from s3net_plugin.relight import exif
+from s3net_plugin.relight.photo import Photo
+from s3net_plugin.relight.tiff import write_tiff
 from s3net_plugin.utils.files import written_aside
 
-_TIFF_STRIP_OFFSETS = 273
+_JPEG = ('.jpg', '.jpeg', '.jpe', '.jfif')
+WRITTEN_SUFFIXES = (*_JPEG, '.png', '.webp', '.tif', '.tiff')
+
+_MOST_IN_JPEG = 2**16 - 1 - 2  # bytes of EXIF: a segment's length has 16 bits and counts itself
+_STRIP_ROWS = 256
+_log = logging.getLogger(__name__)
 
 
 def check_suffix(path: Path) -> None:
     """Raise ValueError if ``path`` does not end as a photo that can be written."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f'{path}: cannot be written; its name must end in one of {", ".join(SUFFIXES)}')
+    if path.suffix.lower() not in WRITTEN_SUFFIXES:
+        raise ValueError(f'{path}: cannot be written; its name must end in one of {", ".join(WRITTEN_SUFFIXES)}')
 
 
 def write_photo(path: str | Path, photo: Photo) -> None:
     """Write ``photo`` in the format that the suffix of ``path`` names.
 
-    16-bit pixels stay 16 bit in PNG and TIFF and become 8 bit in JPEG and WebP, which have no more. JPEG drops alpha.
+    16-bit pixels stay 16 bit in PNG and TIFF and become 8 bit in JPEG and WebP, which have no more. JPEG drops alpha,
+    and of EXIF beyond 64 kB what the camera wrote for itself, then all, which one line of the log says.
 
     Raises:
         OSError: It cannot be written; the message names the file, and what was there before is still there.
@@ -35,28 +44,37 @@ def write_photo(path: str | Path, photo: Photo) -> None:
     path = Path(path)
     check_suffix(path)
     try:
-        with written_aside(path) as aside:
-            aside.write_bytes(encode_photo(photo, path.suffix.lower()))
+        with written_aside(path) as aside, aside.open('wb') as file:
+            _encode(photo, path, file)
     except (OSError, ValueError, cv2.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else ' '.join(str(error).split())
         kind = OSError if isinstance(error, OSError) else ValueError
         raise kind(f'{path}: cannot be written: {reason}') from error
 
 
-def encode_photo(photo: Photo, suffix: str) -> bytes:
-    """Encode ``photo`` in the format of ``suffix``, one of ``SUFFIXES``."""
+def _encode(photo: Photo, path: Path, file: BinaryIO) -> None:
+    suffix = path.suffix.lower()
     if suffix in ('.tif', '.tiff'):
-        return _encode_tiff(photo)
-    if suffix == '.png' and photo.pixels.dtype == np.uint16:
-        return _encode_deep_png(photo)
-    pixels = photo.pixels if suffix in ('.jpg', '.jpeg') else _joined(photo)
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)  # 257 = 65535 / 255; to the nearest
-    options = {'.png': {}, '.webp': {'quality': 95}}.get(suffix, {'quality': 95, 'subsampling': 0})
-    out = io.BytesIO()
-    kind = {'.png': 'PNG', '.webp': 'WEBP'}.get(suffix, 'JPEG')
-    Image.fromarray(pixels).save(out, kind, icc_profile=photo.icc_profile, exif=photo.exif, **options)
-    return out.getvalue()
+        write_tiff(file, photo.pixels, photo.alpha, photo.exif.removeprefix(exif.PREFIX), photo.icc_profile)
+    elif suffix == '.png' and photo.pixels.dtype == np.uint16:
+        _write_deep_png(file, photo)
+    elif suffix in _JPEG:
+        block = _exif_for_jpeg(photo.exif, path)
+        picture = Image.fromarray(_to_8_bit(photo.pixels))
+        picture.save(file, 'JPEG', icc_profile=photo.icc_profile, exif=block, quality=95, subsampling=0)
+    else:
+        picture = Image.fromarray(_to_8_bit(_joined(photo)))
+        kind, options = ('PNG', {}) if suffix == '.png' else ('WEBP', {'quality': 95})
+        picture.save(file, kind, icc_profile=photo.icc_profile, exif=photo.exif, **options)
+
+
+def _exif_for_jpeg(block: bytes, path: Path) -> bytes:
+    if len(block) <= _MOST_IN_JPEG:
+        return block
+    smaller = exif.PREFIX + exif.rebuilt(block.removeprefix(exif.PREFIX), maker_note=False)
+    fits = len(smaller) <= _MOST_IN_JPEG
+    _log.warning('%s: JPEG holds 64 kB of EXIF; %s is left out', path, 'MakerNote' if fits else 'it')
+    return smaller if fits else b''
 
 
 def _joined(photo: Photo) -> np.ndarray:
@@ -64,43 +82,28 @@ def _joined(photo: Photo) -> np.ndarray:
     return photo.pixels if photo.alpha is None else np.dstack((photo.pixels, photo.alpha))
 
 
-def _encode_deep_png(photo: Photo) -> bytes:
+def _to_8_bit(pixels: np.ndarray) -> np.ndarray:
+    """Round (H, W, C) of 16 bits to 8; 257 is 65535 / 255."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    result = np.empty(pixels.shape, np.uint8)
+    for top in range(0, len(pixels), _STRIP_ROWS):
+        result[top : top + _STRIP_ROWS] = (pixels[top : top + _STRIP_ROWS].astype(np.uint32) + 128) // 257
+    return result
+
+
+def _write_deep_png(file: BinaryIO, photo: Photo) -> None:
     """PNG of 16 bits, which Pillow does not write; OpenCV's leaves out profile and EXIF, so they go in here."""
-    pixels = _joined(photo)
-    order = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
-    content = cv2.imencode('.png', cv2.cvtColor(pixels, order))[1].tobytes()
+    order = cv2.COLOR_RGB2BGR if photo.alpha is None else cv2.COLOR_RGBA2BGRA
+    content = cv2.imencode('.png', cv2.cvtColor(_joined(photo), order))[1].data
     after_header = 8 + 25  # the signature and IHDR
-    chunks = b''
+    file.write(content[:after_header])
     if photo.icc_profile:
-        chunks += _png_chunk(b'iCCP', b'ICC profile\0\0' + zlib.compress(photo.icc_profile))
+        file.write(_png_chunk(b'iCCP', b'ICC profile\0\0' + zlib.compress(photo.icc_profile)))
     if photo.exif:
-        chunks += _png_chunk(b'eXIf', photo.exif.removeprefix(b'Exif\0\0'))
-    return content[:after_header] + chunks + content[after_header:]
+        file.write(_png_chunk(b'eXIf', photo.exif.removeprefix(exif.PREFIX)))
+    file.write(content[after_header:])
 
 
 def _png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
-
-
-def _encode_tiff(photo: Photo) -> bytes:
-    """Uncompressed TIFF: an EXIF block is a TIFF file, to which the pixels are added.
-
-    Pillow writes no 16-bit RGB, and with compression no EXIF.
-    """
-    pixels = _joined(photo)
-    height, width, channels = pixels.shape
-    base = ExifTags.Base
-    tags = Image.Exif()
-    if photo.exif:
-        tags.load(photo.exif)
-    if photo.icc_profile:
-        tags[base.InterColorProfile] = photo.icc_profile
-    if channels == 4:
-        tags[base.ExtraSamples] = 2  # alpha, not premultiplied
-    tags[base.ImageWidth], tags[base.ImageLength], tags[base.RowsPerStrip] = width, height, height
-    tags[base.BitsPerSample], tags[base.SamplesPerPixel] = (8 * pixels.itemsize,) * channels, channels
-    tags[base.Compression], tags[base.PhotometricInterpretation], tags[base.PlanarConfiguration] = 1, 2, 1
-    tags[_TIFF_STRIP_OFFSETS], tags[base.StripByteCounts] = 0, pixels.nbytes  # 0 bytes after the tags
-    head = tags.tobytes().removeprefix(b'Exif\0\0')
-    order = '<' if head.startswith(b'II') else '>'
-    return head + pixels.astype(f'{order}u{pixels.itemsize}', copy=False).tobytes()

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from s3net_plugin.archs.shading import DIRECTIONS
 from s3net_plugin.data.images import resize
-from s3net_plugin.relight.batch import report
+from s3net_plugin.relight.batch import one_line, report
 from s3net_plugin.relight.jobs import depth_map, files_in
 from s3net_plugin.relight.lights import Light, guide_under
 from s3net_plugin.relight.relighter import Relighter, View, cover
@@ -60,11 +60,10 @@ def relight_under(view: View, guides: Guides, relighter: Relighter) -> list[Reli
     for name, read in tqdm(guides, desc='relighting', unit='guide'):
         try:
             guide = read()
-        except (OSError, ValueError) as error:
-            report(str(error))
-            continue
-        seen = cover(guide, *view.depth.shape).rgb
-        done.append(Relit(name, to_bytes(seen), to_bytes(relighter.relight_view(view, guide))))
+            seen = cover(guide, *view.depth.shape).rgb
+            done.append(Relit(name, to_bytes(seen), to_bytes(relighter.relight_view(view, guide))))
+        except Exception as error:  # whatever it is, the other guides can be used
+            report(one_line(error, Path(name)))
     return done
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 
 from s3net_plugin.data.images import resize
 from s3net_plugin.relight.depth_maps import read_depth
-from s3net_plugin.relight.photo import MAX_PIXELS, Photo, read_photo
+from s3net_plugin.relight.photo import Photo, read_photo
+from s3net_plugin.relight.profiles import to_srgb
 from s3net_plugin.relight.relighter import Relighter, View
 
 Estimate = Callable[[np.ndarray], np.ndarray]
@@ -27,10 +29,10 @@ class Views:
     Args:
         relighter: Says how small the network takes photos.
         estimate: Depth (H, W) in [0, 1] of RGB (H, W, 3) in [0, 1]; None if every photo comes with depth.
-        max_pixels: The largest photo that is read.
+        max_pixels: The largest photo that is read, beside what the memory bounds.
     """
 
-    def __init__(self, relighter: Relighter, estimate: Estimate | None, *, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, relighter: Relighter, estimate: Estimate | None, *, max_pixels: float = math.inf) -> None:
         self._relighter = relighter
         self._estimate = estimate
         self._max_pixels = max_pixels
@@ -43,9 +45,12 @@ class Views:
         return photo, self._view(small, photo, path, depth_path)
 
     def _guide(self, path: Path, depth_path: Path | None) -> View:
-        """Read a guide."""
+        """Read a guide, in sRGB: only its look counts."""
         photo = read_photo(path, self._max_pixels)
-        return self._view(self._relighter.small_guide(photo), photo, path, depth_path)
+        small = self._relighter.small_guide(photo)
+        if photo.icc_profile is not None:
+            small = to_srgb(np.rint(small * 255).astype(np.uint8), photo.icc_profile) / np.float32(255)
+        return self._view(small, photo, path, depth_path)
 
     def _view(self, small: np.ndarray, photo: Photo, path: Path, depth_path: Path | None) -> View:
         height, width = photo.pixels.shape[:2]

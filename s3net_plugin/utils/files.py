@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +13,11 @@ from pathlib import Path
 def written_aside(path: Path) -> Iterator[Path]:
     """Yield a name beside ``path`` to write to; it becomes ``path`` at the end, and is removed if anything fails.
 
-    It keeps the suffix, by which many writers choose a format.
+    It keeps the suffix, by which many writers choose a format, and is short, since ``path`` may have the longest name
+    that the file system takes.
     """
-    aside = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    aside = path.with_name(f'.{digest}.{os.getpid()}{path.suffix}')
     try:
         yield aside
         aside.replace(path)

@@ -49,7 +49,7 @@ def test_truncated_png_is_an_error_naming_the_file(tmp_path, kept):
 def test_truncated_and_padded_with_zeros_or_an_end_is_an_error(tmp_path):
     content = png(RGB, tmp_path / 'a.png')
     for tail in (content[-12:], bytes(900) + content[-12:]):
-        with pytest.raises(ValueError, match=r'^torn\.png: corrupt PNG'):
+        with pytest.raises(ValueError, match=r'^torn\.png: (corrupt|truncated) PNG'):
             decode_image(content[:900] + tail, 'torn.png')
 
 
@@ -90,3 +90,8 @@ def test_planes_are_the_pixels_divided_by_the_peak(dtype, flip):
     expected = (pixels / np.iinfo(dtype).max).transpose(2, 0, 1)
     np.testing.assert_allclose(planes, expected[..., ::-1] if flip else expected, atol=1e-7)
     assert planes.min() == 0 and planes.max() == 1
+
+
+def test_bytes_after_the_end_are_not_looked_at(tmp_path):
+    content = png(RGB, tmp_path / 'a.png')
+    np.testing.assert_array_equal(decode_image(content + bytes(9000), 'a.png'), RGB)

@@ -1,15 +1,18 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import cv2
 import lmdb
 import numpy as np
 import pytest
+import torch
 
 from s3net_plugin.data.depth import count_wrap_arounds, decode_depth
 from s3net_plugin.data.lmdb_records import encode_image, pack_array
 from s3net_plugin.data.prepare import prepare
+from s3net_plugin.data.rgbd_relight_dataset import RGBDRelightPairedDataset
 from s3net_plugin.data.set_check import KINDS, check_set
 
 
@@ -190,3 +193,59 @@ def test_a_folder_of_nothing_is_an_error(tmp_path):
         check(tmp_path, layout='pairs')
     with pytest.raises(ValueError, match='nowhere: no such folder'):
         check(tmp_path / 'nowhere')
+
+
+@pytest.mark.parametrize('layout', ['scenes', 'pairs', 'one_to_one'])
+def test_extensions_in_capitals_are_taken(layouts, tmp_path, layout):
+    """The samples, the databases and the report are those of the same set in lower case."""
+    root, prepared = tmp_path / 'set', tmp_path / 'lmdb'
+    shutil.copytree(layouts[layout], root)
+    for path in root.rglob('*.*'):
+        path.rename(path.with_suffix(path.suffix.upper()))
+    report, plain = check(root), check(layouts[layout])
+    assert (report.problems, report.images, report.depth_maps) == ([], plain.images, plain.depth_maps)
+    done = prepare(root, prepared, layout=layout, show_progress=False)
+    assert (done.images, done.depth_maps) == (plain.images, plain.depth_maps)
+    for dataroot, backend in ((root, 'disk'), (prepared, 'lmdb')):
+        options = {'name': 'a', 'type': 'RGBDRelightPairedDataset', 'phase': 'val', 'layout': layout}
+        first = RGBDRelightPairedDataset({**options, 'dataroot': str(layouts[layout])})[0]
+        second = RGBDRelightPairedDataset({**options, 'dataroot': str(dataroot), 'io_backend': {'type': backend}})[0]
+        assert torch.equal(first['lq'], second['lq'])
+        assert torch.equal(first['gt'], second['gt'])
+        assert Path(first['lq_path']).stem == Path(second['lq_path']).stem
+
+
+@pytest.mark.parametrize(
+    ('layout', 'name'), [('scenes', 'scene_4500_E.jpg'), ('pairs', 'input/Pair001.jpg'), ('one_to_one', 'input/x.JPEG')]
+)
+@pytest.mark.parametrize('beside', [False, True])
+def test_images_that_are_no_png_are_named_unless_they_are_there_as_png(layouts, tmp_path, layout, name, beside):
+    root = tmp_path / 'set'
+    shutil.copytree(layouts[layout], root)
+    image = next(root.glob('*_E.png')) if layout == 'scenes' else next((root / 'input').glob('*[0-9].png'))
+    other = image.with_suffix(Path(name).suffix)
+    shutil.copy(image, other)
+    options = {'name': 'a', 'type': 'RGBDRelightPairedDataset', 'phase': 'val', 'layout': layout, 'dataroot': str(root)}
+    shown = other.relative_to(root).with_suffix(other.suffix.lower()).as_posix()
+    if beside:
+        assert check(root).problems == []
+        RGBDRelightPairedDataset(options)
+        return
+    image.unlink()
+    assert ('other_format', shown) in {problem[:2] for problem in check(root).problems}
+    message = f'another format than PNG, which have to be converted or moved away: {shown}'
+    with pytest.raises(ValueError, match=message):
+        RGBDRelightPairedDataset(options)
+    with pytest.raises(ValueError, match=message):
+        prepare(root, tmp_path / 'lmdb', layout=layout, show_progress=False)
+
+
+def test_files_that_differ_in_a_letters_case_are_named(layouts, tmp_path):
+    shutil.copytree(layouts['pairs'], tmp_path / 'set')
+    image = next((tmp_path / 'set/input').glob('*[0-9].png'))
+    try:
+        image.with_suffix('.PNG').touch(exist_ok=False)
+    except FileExistsError:
+        pytest.skip('this file system takes the two for one')
+    with pytest.raises(ValueError, match=rf'{image.stem}\.(png|PNG) and {image.stem}\.(png|PNG) differ'):
+        check(tmp_path / 'set')

@@ -2,7 +2,14 @@ import cv2
 import numpy as np
 import pytest
 
-from s3net_plugin.relight.depth_maps import depth_from_disparity, depth_from_metric, read_depth, read_map, write_depth
+from s3net_plugin.relight.depth_maps import (
+    depth_from_disparity,
+    depth_from_metric,
+    describe_markers,
+    read_depth,
+    read_map,
+    write_depth,
+)
 
 
 def scene_depth(near=2.0, far=6.0):
@@ -98,3 +105,54 @@ def test_depth_that_lies_on_its_side_is_refused(tmp_path):
         read_depth(tmp_path / 'd.png', (160, 120))
     with pytest.raises(FileNotFoundError, match=r'none\.png'):
         read_depth(tmp_path / 'none.png', (12, 16))
+
+
+def ramp_with_sky(sky, dtype=np.float32):
+    """Depth of 64 x 64 that grows from 1 by a level a row; the last quarter of the rows is sky."""
+    depth = np.repeat(np.arange(1, 65, dtype=dtype)[:, None], 64, axis=1)
+    depth[48:] = sky
+    return depth
+
+
+@pytest.mark.parametrize(
+    ('sky', 'dtype'),
+    [
+        *((value, np.float32) for value in (np.inf, 1e10, 65504, 1e4, 3.4e38)),
+        (1e308, np.float64),
+        (65535, np.uint16),
+        (127, np.int8),
+        (2**31 - 1, np.int32),
+    ],
+)
+def test_markers_are_far_and_the_scene_keeps_its_levels(sky, dtype):
+    depth = ramp_with_sky(sky, dtype)
+    result = depth_from_metric(depth)
+    np.testing.assert_allclose(result[:48], (depth[:48] - 1) / 47.0, atol=1e-6)
+    np.testing.assert_array_equal(result[48:], 1)
+    assert describe_markers(depth).startswith(f'25% of it, {sky:.4g}, is taken for a marker')
+
+
+def test_markers_that_a_renderer_has_mixed_into_edges_are_markers_too():
+    depth = ramp_with_sky(1e10)
+    depth[48] = np.linspace(2e9, 9e9, 64)
+    depth[60:] = np.inf
+    result = depth_from_metric(depth)
+    np.testing.assert_allclose(result[:48], (depth[:48] - 1) / 47.0, atol=1e-6)
+    np.testing.assert_array_equal(result[48:], 1)
+    assert describe_markers(depth).startswith('25% of it, 2e+09 to inf')
+
+
+@pytest.mark.parametrize(
+    'depth',
+    [
+        ramp_with_sky(200),
+        np.float32([[1, 2, 3, 500]]).repeat(9, axis=0) * np.linspace(1, 2, 9, dtype=np.float32)[:, None],
+        np.linspace(0, 65535, 4096).astype(np.uint16).reshape(64, 64),
+    ],
+    ids=['a wall not far behind', 'a varied background far behind', 'the full range of a type'],
+)
+def test_what_is_far_but_no_marker_keeps_its_place(depth):
+    assert describe_markers(depth) is None
+    known = depth[depth > 0].astype(np.float32)
+    expected = np.where(depth > 0, (depth - known.min()) / (known.max() - known.min()), 0)
+    np.testing.assert_allclose(depth_from_metric(depth), expected, atol=1e-6)

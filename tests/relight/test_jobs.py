@@ -1,5 +1,7 @@
 """Which depth map goes with a photo."""
 
+import re
+
 import pytest
 
 from s3net_plugin.relight.jobs import depth_map, plan_jobs
@@ -49,3 +51,22 @@ def test_two_depth_maps_of_one_photo_are_a_question(folder):
     root = folder('Image001_2500_W.png', 'Image001.npy', 'Image001.exr')
     with pytest.raises(ValueError, match='Keep one'):
         depth_map(root, root / 'Image001_2500_W.png')
+
+
+@pytest.mark.parametrize(
+    ('names', 'written', 'named'),
+    [
+        (['a.jpg', 'b.JFIF', 'c.jpe'], ['a.jpg', 'b.JFIF', 'c.jpe'], []),
+        (['a.bmp', 'b.HEIC', 'c.avif'], ['a.png', 'b.png', 'c.png'], []),
+        (['a.gif', 'b.png', 'c.NEF'], ['b.png'], [r'a\.gif: is not taken here', r'c\.NEF: a raw file .* develop it']),
+        (['a.bmp', 'a.png', 'b.png'], ['b.png'], [r'a\.bmp and .*a\.png: would all become .*a\.png; rename']),
+        (['a.png', 'notes.txt', 'a.xmp', '.hidden.gif'], ['a.png'], []),
+    ],
+)
+def test_every_picture_of_a_folder_is_taken_or_named(folder, names, written, named):
+    root = folder(*names)
+    jobs, problems = plan_jobs(root, root / 'out', guide=None, photo_depth=None, guide_depth=None)
+    assert sorted(job.output.name for job in jobs) == written
+    assert len(problems) == len(named)
+    for problem, message in zip(sorted(problems), named, strict=True):
+        assert re.search(message, problem)

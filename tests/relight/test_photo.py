@@ -166,7 +166,7 @@ def test_bomb_is_refused_by_its_header(tmp_path):
 
     ihdr = b'IHDR' + header + small[24:29]
     (tmp_path / 'bomb.png').write_bytes(small[:12] + ihdr + zlib.crc32(ihdr).to_bytes(4, 'big') + small[33:])
-    with pytest.raises(ValueError, match=r'bomb\.png: more than 150 megapixels'):
+    with pytest.raises(ValueError, match=r'bomb\.png: more than \d+ megapixels'):
         read_photo(tmp_path / 'bomb.png')
     gradient().save(tmp_path / 'small.png')
     with pytest.raises(ValueError, match='megapixels'):

@@ -1,10 +1,13 @@
+import io
 import shutil
+import struct
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
+from s3net_plugin.relight.photo import read_photo
 from tests.relight.pictures import smooth_noise
 
 
@@ -178,3 +181,66 @@ def test_prepare_depth_makes_no_folder_named_like_a_file(prepare_depth_script, t
     with pytest.raises(SystemExit, match=rf'{output}: is a file or named like one; OUTPUT is a \.png for one map'):
         prepare_depth_script.main([str(tmp_path / source), str(tmp_path / output), '--from', 'depth'])
     assert [path.name for path in tmp_path.iterdir()] == ['map.npy']
+
+
+def test_sources_of_one_map_are_named_and_nothing_is_lost(prepare_depth_script, tmp_path, capsys):
+    np.save(tmp_path / 'IMG_1.npy', np.float32([[1, 2]]))
+    cv2.imwrite(str(tmp_path / 'IMG_1.png'), np.uint16([[9, 8]]))
+    np.save(tmp_path / 'IMG_2.npy', np.float32([[1, 2]]))
+    with pytest.raises(SystemExit, match='1 could not be made'):
+        prepare_depth_script.main([str(tmp_path), str(tmp_path / 'out'), '--from', 'depth', '--force'])
+    err = capsys.readouterr().err
+    assert 'IMG_1.npy and ' in err
+    assert 'IMG_1.png: would all become' in err
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['IMG_2.png']
+
+
+def display_p3():
+    """An ICC profile with P3's primaries and the curve of gamma 2.2, and what Pillow makes sRGB of it."""
+    primaries = {b'rXYZ': (33759, 15807, -69), b'gXYZ': (19137, 45361, 2774), b'bXYZ': (10287, 4369, 51355)}
+    parts = {tag: b'XYZ \0\0\0\0' + struct.pack('>3i', *xyz) for tag, xyz in primaries.items()}
+    parts |= {tag: b'curv\0\0\0\0' + struct.pack('>IHH', 1, 563, 0) for tag in (b'rTRC', b'gTRC', b'bTRC')}
+    parts[b'wtpt'] = b'XYZ \0\0\0\0' + struct.pack('>3i', 63190, 65536, 54061)
+    parts[b'desc'] = b'desc\0\0\0\0' + struct.pack('>I', 3) + b'P3\0' + bytes(79)
+    parts = {tag: value + bytes(-len(value) % 4) for tag, value in parts.items()}
+    at, table = 132 + 12 * len(parts), struct.pack('>I', len(parts))
+    for tag, value in parts.items():
+        table += struct.pack('>4sII', tag, at, len(value))
+        at += len(value)
+    head = struct.pack('>I4sI', at, b'lcms', 0x02100000) + b'mntrRGB XYZ ' + bytes(12) + b'acsp' + bytes(28)
+    head += struct.pack('>3i', 63190, 65536, 54061)
+    return head.ljust(128, b'\0') + table + b''.join(parts.values())
+
+
+def as_srgb(rgb):
+    p3 = ImageCms.ImageCmsProfile(io.BytesIO(display_p3()))
+    return np.asarray(ImageCms.profileToProfile(Image.fromarray(rgb), p3, ImageCms.createProfile('sRGB')))
+
+
+def test_what_is_made_to_be_looked_at_is_srgb(relight, folders):
+    rgb = np.full((120, 120, 3), (200, 60, 40), np.uint8)
+    for place in ('photos/p3.png', 'guides/p3.png'):
+        Image.fromarray(rgb).save(folders / place, icc_profile=display_p3())
+    for place in ('depth', 'guide_depth'):
+        cv2.imwrite(str(folders / place / 'p3.png'), np.full((60, 60), 9000, np.uint16))
+    relight(input='photos/p3.png', sweep='guides', input_depth='depth', guide_depth='guide_depth', output='out')
+    sheet = np.asarray(Image.open(folders / 'out/sheet.png')).reshape(-1, 3)
+    frame = np.asarray(Image.open(folders / 'out/sweep.gif').convert('RGB')).reshape(-1, 3)
+    right = as_srgb(rgb)[0, 0].astype(int)
+    assert np.abs(right - rgb[0, 0]).max() > 10
+    for shown in (sheet, frame):
+        assert np.sum(np.abs(shown.astype(int) - right).max(axis=1) <= 2) > 64 * 64
+        assert np.sum(np.abs(shown.astype(int) - rgb[0, 0]).max(axis=1) <= 2) < 64
+
+
+def test_any_error_of_one_photo_is_reported_and_the_others_are_relit(relight, folders, monkeypatch, capsys):
+    def fails_for_b(path, *args):
+        if path.name == 'b.png':
+            raise AttributeError('no such thing')
+        return read_photo(path, *args)
+
+    monkeypatch.setattr('s3net_plugin.relight.views.read_photo', fails_for_b)
+    with pytest.raises(SystemExit, match='1 could not be relit'):
+        relight(input='photos', guide='guides/a.webp', input_depth='depth', guide_depth='guide_depth', output='out')
+    assert 'b.png: AttributeError: no such thing' in capsys.readouterr().err
+    assert [path.name for path in (folders / 'out').iterdir()] == ['a.jpg']

@@ -1,0 +1,203 @@
+"""Unusual pictures are right or refused by name, never silently wrong."""
+
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, features
+
+from s3net_plugin.relight import photo as photo_module
+from s3net_plugin.relight.photo import Photo, read_photo
+from s3net_plugin.relight.photo_writing import write_photo
+from tests.relight.pictures import RAMPS
+
+DEEP = RAMPS.astype(np.uint16) * 257
+ALPHA = np.linspace(20000, 65535, 64 * 96).astype(np.uint16).reshape(64, 96)
+ORIENTATION = 274
+
+
+def planes(pixels):
+    return np.moveaxis(pixels, -1, 0)
+
+
+@pytest.mark.parametrize('orientation', [1, 6])
+@pytest.mark.parametrize('options', [{}, {'compression': 'zlib'}, {'compression': 'zlib', 'predictor': True}])
+@pytest.mark.parametrize('pixels', [DEEP, RAMPS], ids=['16 bit', '8 bit'])
+@pytest.mark.parametrize('bigtiff', [False, True])
+def test_planar_tiff_is_the_array_that_was_written(tmp_path, pixels, options, orientation, bigtiff):
+    tifffile.imwrite(
+        tmp_path / 'in.tif',
+        planes(pixels),
+        photometric='rgb',
+        planarconfig='separate',
+        extratags=[(ORIENTATION, 3, 1, orientation, True)],
+        bigtiff=bigtiff,
+        **options,
+    )
+    expected = pixels if orientation == 1 else np.rot90(pixels, -1)
+    np.testing.assert_array_equal(read_photo(tmp_path / 'in.tif').pixels, expected)
+
+
+@pytest.mark.parametrize('byteorder', ['<', '>'])
+@pytest.mark.parametrize('tile', [None, (32, 32)])
+def test_tiff_of_either_byte_order_and_in_tiles(tmp_path, byteorder, tile):
+    tifffile.imwrite(tmp_path / 'in.tif', DEEP, photometric='rgb', byteorder=byteorder, tile=tile)
+    np.testing.assert_array_equal(read_photo(tmp_path / 'in.tif').pixels, DEEP)
+
+
+@pytest.mark.parametrize('kind', ['minisblack', 'miniswhite'])
+@pytest.mark.parametrize('pixels', [DEEP[..., 0], RAMPS[..., 0]], ids=['16 bit', '8 bit'])
+def test_grey_tiff_has_the_zero_that_it_says(tmp_path, pixels, kind):
+    tifffile.imwrite(tmp_path / 'in.tif', pixels, photometric=kind)
+    expected = pixels if kind == 'minisblack' else np.iinfo(pixels.dtype).max - pixels
+    np.testing.assert_array_equal(read_photo(tmp_path / 'in.tif').pixels, np.dstack([expected] * 3))
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+@pytest.mark.parametrize('kind', [0, 1])
+def test_compressed_grey_tiff_has_the_zero_and_the_side_that_it_says(tmp_path, kind, orientation):
+    grey = DEEP[..., 0] // 2
+    Image.fromarray(grey).save(tmp_path / 'in.tif', compression='tiff_lzw', tiffinfo={ORIENTATION: orientation})
+    with tifffile.TiffFile(tmp_path / 'in.tif', mode='r+') as file:
+        assert file.pages.first.compression == 5
+        file.pages.first.tags[262].overwrite(kind)
+    expected = grey if kind == 1 else 65535 - grey
+    found = read_photo(tmp_path / 'in.tif').pixels[..., 0]
+    np.testing.assert_array_equal(found, photo_module.upright(expected, orientation))
+
+
+@pytest.mark.parametrize(('bits', 'peak'), [(8, 255), (16, 65535)])
+@pytest.mark.parametrize('kind', ['unassalpha', 'assocalpha', 'unspecified'])
+def test_alpha_of_tiff_is_what_its_tag_says(tmp_path, bits, peak, kind):
+    pixels, alpha = (RAMPS, (ALPHA >> 8).astype(np.uint8)) if bits == 8 else (DEEP, ALPHA)
+    stored = np.rint(pixels * (alpha / peak)[..., None]).astype(pixels.dtype) if kind == 'assocalpha' else pixels
+    tifffile.imwrite(tmp_path / 'in.tif', np.dstack([stored, alpha]), photometric='rgb', extrasamples=[kind])
+    photo = read_photo(tmp_path / 'in.tif')
+    if kind == 'unspecified':
+        assert photo.alpha is None
+    else:
+        np.testing.assert_array_equal(photo.alpha, alpha)
+    # premultiplied values are rounded, at a third of their size
+    assert np.abs(photo.pixels.astype(int) - pixels).max() <= (4 if kind == 'assocalpha' else 0)
+
+
+@pytest.mark.parametrize(
+    ('name', 'pixels', 'options'),
+    [
+        ('float', RAMPS.astype(np.float32) / 255, {'photometric': 'rgb'}),
+        ('signed', RAMPS[..., 0].astype(np.int32), {'photometric': 'minisblack'}),
+        ('signed', RAMPS[..., 0].astype(np.int16), {'photometric': 'minisblack'}),
+        ('32-bit', RAMPS.astype(np.uint32), {'photometric': 'rgb'}),
+        ('Lab', RAMPS, {'photometric': 'cielab'}),
+        ('Lab', DEEP, {'photometric': 'cielab'}),
+        ('CMYK', np.dstack([DEEP, ALPHA]), {'photometric': 'separated'}),
+        ('raw file', DEEP[..., 0], {'photometric': 'cfa', 'extratags': [(50706, 1, 4, b'\1\4\0\0', True)]}),
+    ],
+)
+def test_other_tiff_is_refused_by_name(tmp_path, name, pixels, options):
+    tifffile.imwrite(tmp_path / 'in.tif', pixels, **options)
+    with pytest.raises(ValueError, match=rf'in\.tif: .*{name}') as caught:
+        read_photo(tmp_path / 'in.tif')
+    assert 'damaged' not in str(caught.value)
+
+
+def test_full_picture_is_taken_where_the_first_is_a_thumbnail(tmp_path):
+    for name, pixels in (('8.tif', RAMPS), ('16.tif', DEEP)):
+        with tifffile.TiffWriter(tmp_path / name) as file:
+            file.write(pixels[::4, ::4], photometric='rgb', subfiletype=1)
+            file.write(pixels, photometric='rgb')
+        np.testing.assert_array_equal(read_photo(tmp_path / name).pixels, pixels)
+
+
+@pytest.mark.parametrize('tags', [[], [(50706, 1, 4, b'\1\4\0\0', True)]], ids=['as NEF', 'as DNG'])
+def test_raw_file_is_no_thumbnail(tmp_path, tags):
+    with tifffile.TiffWriter(tmp_path / 'in.tif') as file:
+        file.write(RAMPS[::4, ::4], photometric='rgb', subfiletype=1, subifds=1, extratags=tags)
+        file.write(DEEP[..., 0], photometric='cfa', subfiletype=0)
+    with pytest.raises(ValueError, match=r'in\.tif: a raw file of a camera; develop it first'):
+        read_photo(tmp_path / 'in.tif')
+
+
+def test_thumbnail_alone_is_refused(tmp_path):
+    tifffile.imwrite(tmp_path / 'in.tif', RAMPS, photometric='rgb', subfiletype=1)
+    with pytest.raises(ValueError, match=r'in\.tif: TIFF of reduced pictures'):
+        read_photo(tmp_path / 'in.tif')
+
+
+def test_16_bit_png_keeps_its_transparent_colour(tmp_path):
+    for name, pixels, clear in (('rgb', DEEP, DEEP[3, 5]), ('grey', DEEP[..., 0], DEEP[3, 5, :1])):
+        order = pixels[..., ::-1] if pixels.ndim == 3 else pixels
+        content = cv2.imencode('.png', np.ascontiguousarray(order))[1].tobytes()
+        body = b'tRNS' + clear.astype('>u2').tobytes()
+        chunk = struct.pack('>I', len(body) - 4) + body + struct.pack('>I', zlib.crc32(body))
+        (tmp_path / f'{name}.png').write_bytes(content[:33] + chunk + content[33:])
+        photo = read_photo(tmp_path / f'{name}.png')
+        is_clear = (np.dstack([pixels]) == clear).all(axis=-1)
+        assert 0 < is_clear.sum() < is_clear.size
+        np.testing.assert_array_equal(photo.alpha, np.where(is_clear, 0, 65535))
+        np.testing.assert_array_equal(photo.pixels[..., 0], DEEP[..., 0])
+
+
+@pytest.mark.parametrize('suffix', ['.jpe', '.jfif', '.bmp', '.avif'])
+def test_further_formats_are_read(tmp_path, suffix):
+    if suffix == '.avif' and not features.check('avif'):
+        pytest.skip('this Pillow has no AVIF')
+    options = {'quality': 100} if suffix != '.bmp' else {}
+    Image.fromarray(RAMPS).save(tmp_path / f'in{suffix}', **options)
+    assert np.abs(read_photo(tmp_path / f'in{suffix}').pixels.astype(int) - RAMPS).mean() < 4
+
+
+def test_heic_is_read_or_the_extra_is_named(tmp_path):
+    try:
+        import pillow_heif
+    except ImportError:
+        (tmp_path / 'in.heic').write_bytes(b'\0\0\0\x18ftypheic\0\0\0\0mif1heic')
+        with pytest.raises(ValueError, match=r'in\.heic: HEIC needs the extra heif: pip install'):
+            read_photo(tmp_path / 'in.heic')
+    else:
+        pillow_heif.from_pillow(Image.fromarray(RAMPS)).save(tmp_path / 'in.heic', quality=100)
+        assert np.abs(read_photo(tmp_path / 'in.heic').pixels.astype(int) - RAMPS).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ('name', 'head', 'message'),
+    [
+        ('in.cr3', b'\0\0\0\x18ftypcrx \0\0\0\1', 'raw file of a camera; develop it first'),
+        ('in.raf', b'FUJIFILMCCD-RAW 0201', 'raw file of a camera; develop it first'),
+        ('in.orf', b'IIRO\x08\0\0\0' + bytes(9), 'raw file of a camera; develop it first'),
+        ('in.gif', b'GIF89a' + bytes(20), 'neither JPEG, PNG, .* save it as one'),
+    ],
+)
+def test_what_is_not_read_says_what_to_do(tmp_path, name, head, message):
+    (tmp_path / name).write_bytes(head)
+    with pytest.raises(ValueError, match=message):
+        read_photo(tmp_path / name)
+
+
+def test_limit_is_half_of_the_memory(tmp_path, monkeypatch):
+    """8 bits take 16 bytes a pixel, 16 bits 48: of 32 bytes for each pixel of RAMPS one fits, the other does not."""
+    monkeypatch.setattr(photo_module, '_memory', lambda: 2 * 16 * RAMPS[..., 0].size)
+    write_photo(tmp_path / '8.png', Photo(RAMPS, None, None, b''))
+    write_photo(tmp_path / '16.png', Photo(DEEP, None, None, b''))
+    write_photo(tmp_path / '16.tif', Photo(DEEP, None, None, b''))
+    assert read_photo(tmp_path / '8.png').pixels.shape == RAMPS.shape
+    for name in ('16.png', '16.tif'):
+        with pytest.raises(ValueError, match=rf'{name}: more than 0 megapixels; make it smaller'):
+            read_photo(tmp_path / name)
+
+
+def test_longest_name_that_a_file_can_have_is_written(tmp_path):
+    path = tmp_path / ('n' * 251 + '.png')
+    write_photo(path, Photo(RAMPS, None, None, b''))
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_wide_tiff_is_whole(tmp_path):
+    """More rows than are written at a time."""
+    pixels = np.tile(DEEP, (9, 1, 1))
+    alpha = np.tile(ALPHA, (9, 1))
+    write_photo(tmp_path / 'out.tif', Photo(pixels, alpha, None, b''))
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / 'out.tif'), np.dstack([pixels, alpha]))
