@@ -109,8 +109,8 @@ def test_a_test_that_is_interrupted_says_that_its_results_are_not_complete(prepa
     set_ = tiny_options['datasets']['val']
     changes = {
         'datasets': {'test_1': {**set_, 'name': 'first'}, 'test_2': {**set_, 'name': 'second'}},
-        # three methods on each of three images
-        'val:metrics': {'x': {'type': 'calculate_sigterm', 'at': 10, 'number': int(signal.SIGINT)}},
+        # four methods on each of three images
+        'val:metrics': {'x': {'type': 'calculate_sigterm', 'at': 13, 'number': int(signal.SIGINT)}},
         'val:suffix': None,
     }
     command = Command(tmp_path, 'test', '-opt', prepare(tmp_path, changes))
