@@ -19,6 +19,7 @@ from s3net_plugin.utils.names import did_you_mean
 
 MIN_SIZE = 32
 STRIDES = (4, 8, 16)
+_PROBED_SIZE = (32, 64)  # of which networks made for one size, with windows or positions, refuse at least one
 UPSAMPLING = ('pixel_shuffle', 'transposed_conv')
 
 
@@ -43,6 +44,11 @@ def build_encoder(name: str, in_channels: int) -> tuple[nn.Module, list[int]]:
         raise ValueError(f'encoder: {name!r} has strides {sorted(last_of_stride)}; 4, 8 and 16 are needed')
     if str(getattr(probe, 'output_fmt', 'NCHW')).rpartition('.')[-1] != 'NCHW':
         raise ValueError(f'encoder: {name!r} gives features as {probe.output_fmt}; a convolutional network is needed')
+    try:
+        with torch.device('meta'), torch.no_grad():
+            probe.eval()(torch.empty(1, in_channels, *_PROBED_SIZE))
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f'encoder: {name!r} does not take any size in steps of 32: {error}') from error
     indices = tuple(last_of_stride[stride] for stride in STRIDES)
     encoder: Any = timm.create_model(name, features_only=True, in_chans=in_channels, out_indices=indices)
     return encoder, encoder.feature_info.channels()

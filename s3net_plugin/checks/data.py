@@ -22,6 +22,7 @@ from s3net_plugin.checks.values import (
     source_of,
     uses_gpu,
 )
+from s3net_plugin.data.rgbd_relight_dataset import RGBDRelightPairedDataset
 from s3net_plugin.data.sampler import check_batch
 from s3net_plugin.utils.errors import OptionError
 
@@ -57,6 +58,9 @@ def build_dataset(phase: str, options: Any, opt: dict[str, Any], is_train: bool,
     with named(place):
         dataset = cls(options)
     if kind == 'train':
+        if options['batch_size_per_gpu'] > 1 and isinstance(dataset, RGBDRelightPairedDataset):
+            with named(place):
+                dataset.check_sizes()
         ratio = options.get('dataset_enlarge_ratio') or 1
         check_batch(len(dataset), math.ceil(len(dataset) * ratio / processes), options['batch_size_per_gpu'])
     return dataset

@@ -28,6 +28,11 @@ def png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
     raise ValueError(f'truncated PNG: no end chunk in its {len(content)} bytes; copy it again')
 
 
+def png_size(content: bytes) -> tuple[int, int]:
+    """Return height and width from the first 24 bytes of a PNG."""
+    return int.from_bytes(content[20:24], 'big'), int.from_bytes(content[16:20], 'big')
+
+
 def decode_png(content: bytes, name: str, flags: int) -> np.ndarray:
     """Decode a PNG with OpenCV, refusing what is cut short or corrupt.
 

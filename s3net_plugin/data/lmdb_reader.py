@@ -16,6 +16,7 @@ from s3net_plugin.data.lmdb_records import (
     IMAGE_CODECS,
     decode_depth_record,
     encode_key,
+    record_shape,
     unpack_array,
 )
 
@@ -57,6 +58,10 @@ class LmdbReader:
         if pixels.shape[2:] != (3,) or pixels.dtype.kind != 'u':
             raise ValueError(f'{where}: corrupt record: {pixels.shape} {pixels.dtype} is no image')
         return database.pinned(pixels)
+
+    def size(self, name: str) -> tuple[int, int]:
+        height, width, _ = record_shape(self._database(RGB).get(encode_key(name.removesuffix('.png'))))
+        return height, width
 
     def depth(self, name: str) -> np.ndarray:
         database = self._database(DEPTH)

@@ -11,7 +11,7 @@ import numpy as np
 from basicsr.utils import FileClient
 
 from s3net_plugin.data.depth import decode_depth
-from s3net_plugin.data.images import decode_image
+from s3net_plugin.data.images import decode_image, png_size
 from s3net_plugin.data.lmdb_reader import LmdbReader
 
 
@@ -39,6 +39,9 @@ class Reader(Protocol):
         It may be a read-only view of a memory map: slice it first, convert afterwards, and only the rows of the slice
         are read.
         """
+
+    def size(self, name: str) -> tuple[int, int]:
+        """Return height and width of an image from its first bytes; what is no image has any."""
 
     def depth(self, name: str) -> np.ndarray:
         """Return depth of shape (H, W), float32 in [0, 1]; like an image it may be a read-only view."""
@@ -83,6 +86,10 @@ class DiskReader:
 
     def image(self, name: str) -> np.ndarray:
         return decode_image(self._read(name), self.path(name))
+
+    def size(self, name: str) -> tuple[int, int]:
+        with Path(self.path(name)).open('rb') as file:
+            return png_size(file.read(24))
 
     def depth(self, name: str) -> np.ndarray:
         return decode_depth(self._read(name), self.path(name))

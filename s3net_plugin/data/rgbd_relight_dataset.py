@@ -88,6 +88,24 @@ class RGBDRelightPairedDataset(Dataset):
         except (ValueError, OSError) as error:
             raise DataError(f'{self._options.where}: {error}') from None
 
+    def check_sizes(self) -> None:
+        """Look at the size of every image, which in a batch of full frames must be one.
+
+        Raises:
+            ValueError: There are two; it names a file of each.
+        """
+        if self._options.gt_size or self._options.resize:
+            return
+        names = [file.name for file in self._index.stored() if not file.is_depth]
+        size = self._reader.size(names[0])
+        for name in names:
+            if self._reader.size(name) != size:
+                raise ValueError(
+                    f'{self._options.where}: {self._reader.path(name)} has {_size(*self._reader.size(name))} pixels, '
+                    f'but {self._reader.path(names[0])} has {_size(*size)}, and a batch needs one size: set `gt_size` '
+                    'or `resize`, or `batch_size_per_gpu: 1`'
+                )
+
     def _draw(self, index: int) -> Chances:
         if self._options.phase != 'train':
             return fixed_chances(int(index))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from basicsr.metrics import calculate_metric
-from basicsr.utils import imwrite, tensor2img
+from basicsr.utils import tensor2img
 from torch.utils.data import DataLoader, Subset, default_collate
 from tqdm import tqdm
 
@@ -51,7 +54,7 @@ def validate(
     progress = tqdm(total=len(indices), unit='image', disable=not opt['val'].get('pbar', False) or opt['rank'] != 0)
     rows: list[Row] = []
     stopped = False
-    samples = (sample for batch in loader for sample in _run(model, batch))
+    samples = (sample for batches in loader for batch in batches for sample in _run(model, batch))
     with progress:
         for index, sample in zip(indices, samples, strict=True):
             stopped = model.is_train and stopping.requested()
@@ -88,11 +91,21 @@ def _share(dataloader: Any, rank: int, world_size: int) -> tuple[DataLoader, lis
         batch_size=dataset.opt.get('batch_size_per_gpu', 1),
         num_workers=dataset.opt.get('num_worker_per_gpu', 0),
         pin_memory=dataset.opt.get('pin_memory', False),
+        collate_fn=_collate_by_size,
         # What a loader draws for its workers must not move the generator that training draws from.
         generator=torch.Generator(),
     )
     stopping.spare_workers(loader)
     return loader, indices
+
+
+def _collate_by_size(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a batch for each run of samples of one size: images of different sizes cannot be stacked."""
+
+    def size(sample: dict[str, Any]) -> list[tuple[str, torch.Size]]:
+        return [(key, value.shape) for key, value in sample.items() if isinstance(value, torch.Tensor)]
+
+    return [default_collate(list(some)) for _, some in itertools.groupby(samples, key=size)]
 
 
 class _Sample(NamedTuple):
@@ -162,5 +175,20 @@ def _save(opt: dict[str, Any], dataset_name: str, current_iter: int | str, sampl
         path = folder / sample.name / f'{sample.name}_{current_iter}.png'
     else:
         path = folder / dataset_name / f'{sample.name}_{opt["val"]["suffix"] or opt["name"]}.png'
-    imwrite(sample.views['output'], str(path))
-    imwrite(relight_panel(sample.views), str(path.with_name(f'{path.stem}_panel.png')))
+    _write(path, sample.views['output'])
+    _write(path.with_name(f'{path.stem}_panel.png'), relight_panel(sample.views))
+
+
+def _write(path: Path, image: np.ndarray) -> None:
+    """Write an image, (H, W, 3), uint8, BGR; BasicSR's own function does not say which file it could not write, or why.
+
+    Raises:
+        OSError: It cannot be written; the message names it.
+    """
+    content = cv2.imencode('.png', image)[1]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.tobytes())
+    except OSError as error:
+        hint = '; shorten the names of the data, or set save_img: false' if error.errno == errno.ENAMETOOLONG else ''
+        raise OSError(f'{path}: cannot be written: {error.strerror}{hint}') from error

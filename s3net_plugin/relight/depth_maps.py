@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 
 from s3net_plugin.data.depth import decode_depth, decode_npy
-from s3net_plugin.data.images import PNG_MAGIC
+from s3net_plugin.data.images import PNG_MAGIC, png_size
 from s3net_plugin.relight.photo import check_size
 from s3net_plugin.relight.tiff import MAGIC as TIFF_MAGIC
 from s3net_plugin.relight.tiff import UnsupportedPhotoError
@@ -165,7 +165,8 @@ def _size_in_header(path: Path) -> tuple[int, int] | None:
     with path.open('rb') as file:
         head = file.read(24)
     if head.startswith(PNG_MAGIC):
-        return int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')
+        height, width = png_size(head)
+        return width, height
     if not head.startswith(TIFF_MAGIC):
         return None
     try:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
-from s3net_plugin.data.images import PNG_MAGIC
+from s3net_plugin.data.images import PNG_MAGIC, png_size
 from s3net_plugin.relight import exif
 from s3net_plugin.relight.containers import JPEG_MAGIC, Parts, split_jpeg, split_png
 from s3net_plugin.relight.profiles import cmyk_transform, fit_profile
@@ -170,7 +170,7 @@ def _read_jpeg(path: Path, max_pixels: float) -> _Stored:
 
 def _read_png(path: Path, max_pixels: float) -> _Stored:
     content = path.read_bytes()
-    width, height = int.from_bytes(content[16:20], 'big'), int.from_bytes(content[20:24], 'big')
+    height, width = png_size(content)
     depth, kind = content[24], content[25]
     check_size(width, height, 16 if depth == 16 else 8, max_pixels)
     parts = split_png(content)

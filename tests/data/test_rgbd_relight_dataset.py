@@ -1,4 +1,5 @@
 import random
+import shutil
 import traceback
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import torch
 from basicsr.data import build_dataloader, build_dataset
 from torch.utils.data import DataLoader, default_collate
 
+from s3net_plugin.checks.data import build_dataset as build_checked
 from s3net_plugin.data import Draw, DrawSampler, RGBDRelightPairedDataset
+from s3net_plugin.data.prepare import prepare
+from s3net_plugin.utils.errors import OptionError
 
 LIGHTS = [f'{t}_{d}' for t in (2500, 6500) for d in ('N', 'E', 'W')]
 HEIGHT, WIDTH = 24, 40
@@ -273,3 +277,26 @@ def test_basicsr_builds_it_and_its_loaders_from_options(vidit):
     assert len(batches) == len(dataset) and batches[0]['lq'].shape == (2, 8, 16, 16)
     val = options(vidit[0], phase='val', num_samples=3)
     assert [batch['lq'].shape for batch in build_dataloader(build_dataset(val), val)] == [(1, 8, HEIGHT, WIDTH)] * 3
+
+
+@pytest.mark.parametrize('backend', ['disk', 'lmdb'])
+def test_sizes_that_do_not_fit_one_batch_are_named_before_the_run(layouts, tmp_path, backend):
+    root = tmp_path / 'set'
+    shutil.copytree(layouts['one_to_one'], root)
+    odd = sorted((root / 'input').iterdir())[1].name
+    for folder in ('input', 'target'):
+        image = cv2.imread(str(root / folder / odd))
+        cv2.imwrite(str(root / folder / odd), image[:-16])
+    if backend == 'lmdb':
+        prepare(root, tmp_path / 'lmdb', show_progress=False)
+        root = tmp_path / 'lmdb'
+    options = {'name': 'a', 'type': 'RGBDRelightPairedDataset', 'phase': 'train', 'layout': 'one_to_one'}
+    options |= {'dataroot': str(root), 'io_backend': {'type': backend}, 'batch_size_per_gpu': 2}
+    with pytest.raises(ValueError, match=rf'{odd} has \d+ x \d+ pixels, but .* has .* a batch needs one size: set'):
+        RGBDRelightPairedDataset(options).check_sizes()
+    RGBDRelightPairedDataset({**options, 'gt_size': 16}).check_sizes()
+    RGBDRelightPairedDataset({**options, 'resize': 16}).check_sizes()
+    options |= {'num_worker_per_gpu': 0}
+    run = {'num_gpu': 0, 'scale': 1}
+    with pytest.raises(OptionError, match=f'datasets:train: .*{odd}'):
+        build_checked('train', {k: v for k, v in options.items() if k != 'phase'}, run, True, 1)
