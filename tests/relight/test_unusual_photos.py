@@ -207,7 +207,7 @@ def test_side_that_a_format_does_not_hold_is_named(tmp_path, suffix, longest):
 
 
 def test_what_pillow_takes_for_a_bomb_is_read_in_strips(tmp_path, monkeypatch):
-    """Pillow refuses what has twice as many pixels as this, whole or cut out; it is wide, so few rows are many pixels."""
+    """Pillow refuses twice as many pixels as this, whole or cut out; the picture is wide, so few rows are many."""
     pixels = np.tile(RAMPS[:32], (1, 5000, 1))
     cv2.imwrite(str(tmp_path / 'in.png'), pixels[..., ::-1])
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 2**22)
