@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from command_line import add_depth_arguments, default_device, run
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 # What the functions import takes seconds, which --help should not.
 if TYPE_CHECKING:
@@ -56,8 +58,6 @@ def reader(args: argparse.Namespace) -> Callable[[Path], np.ndarray]:
 
 def read_metric(path: Path) -> np.ndarray:
     """Return normalised depth of a map of metric depth, and say what in it is taken for a marker."""
-    from tqdm import tqdm
-
     from s3net_plugin.relight.depth_maps import depth_from_metric, describe_markers, read_map
 
     depth = read_map(path)
@@ -66,10 +66,9 @@ def read_metric(path: Path) -> np.ndarray:
     return depth_from_metric(depth)
 
 
+@logging_redirect_tqdm()
 def prepare(args: argparse.Namespace) -> int:
     """Make a map of every file; return how many could not be made."""
-    from tqdm import tqdm
-
     from s3net_plugin.relight.batch import one_line, report
     from s3net_plugin.relight.depth_maps import MAP_SUFFIXES, write_depth
     from s3net_plugin.relight.jobs import Job, check_folder, files_in, left_out, without_clashes

@@ -6,8 +6,8 @@
     python scripts/relight.py --input photos/ --guide guides/ --output relit/
     python scripts/relight.py --input photo.jpg --sweep lights --output sweep/
 
-Photos are JPEG, PNG, WebP or TIFF of any size. Depth is estimated where none is given (the extra `depth`). A photo that
-cannot be relit is reported and skipped; the exit status is 0 only if there was none.
+Photos are JPEG, PNG, WebP, TIFF, BMP, AVIF or HEIC (the extra `heif`). Depth is estimated where none is given (the
+extra `depth`). A photo that cannot be relit is reported and skipped; the exit status is 0 only if there was none.
 """
 
 from __future__ import annotations

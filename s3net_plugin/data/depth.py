@@ -96,7 +96,7 @@ def _normalised(depth: np.ndarray, name: str) -> np.ndarray:
             f'{name}: a depth map has two dimensions, H x W, and is not empty; this one is {depth.shape}; '
             'scripts/prepare_depth.py makes one of a grey picture that was saved in colour'
         )
-    advice = 'store (d - d.min()) / (d.max() - d.min()) as float32, larger = farther'
+    advice = 'store (d - d.min()) / (d.max() - d.min()) as float32, larger = farther, as scripts/prepare_depth.py does'
     if depth.dtype.kind != 'f':
         raise DepthValueError(f'{name}: depth is {depth.dtype}, not floats in [0, 1]; {advice}')
     low, high = float(depth.min()), float(depth.max())  # both are NaN where a NaN is

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from s3net_plugin.relight.jobs import Job
 from s3net_plugin.relight.lights import Light, guide_under
@@ -26,6 +27,7 @@ def one_line(error: Exception, path: Path) -> str:
     return text if isinstance(error, (OSError, ValueError)) and text else f'{path}: {type(error).__name__}: {text}'
 
 
+@logging_redirect_tqdm()
 def relight_all(
     jobs: Sequence[Job], relighter: Relighter, views: Views, *, light: Light | None = None, force: bool
 ) -> int:

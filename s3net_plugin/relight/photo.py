@@ -6,6 +6,7 @@ import io
 import logging
 import math
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ _MOST_PIXELS = 2**30  # OpenCV reads no more
 _TURNED = (5, 6, 7, 8)  # the EXIF orientations that exchange width and height
 _MODES = ('1', 'L', 'LA', 'La', 'P', 'PA', 'RGB', 'RGBA', 'RGBa', 'RGBX', 'YCbCr', 'CMYK')
 _GREY_MODES = ('1', 'L', 'LA', 'La')
-_STRIP_ROWS = 256
+_STRIP_PIXELS = 2**22
 _log = logging.getLogger(__name__)
 
 
@@ -83,7 +84,9 @@ def read_photo(path: str | Path, max_pixels: float = math.inf) -> Photo:
     try:
         with path.open('rb') as file:
             head = file.read(16)
-        stored = _reader(head)(path, max_pixels)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # Pillow's, of metadata of which nothing is taken from it
+            stored = _reader(head)(path, max_pixels)
     except UnsupportedPhotoError as error:
         raise ValueError(f'{path}: {error}') from None
     except MemoryError:
@@ -267,14 +270,15 @@ def _decoded(image: Image.Image, parts: Parts, path: Path, max_pixels: float) ->
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     alpha = np.empty(pixels.shape[:2], np.uint8) if has_alpha else None
     image.load()
-    for top in range(0, image.height, _STRIP_ROWS):
-        strip = image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height)))
+    rows = max(_STRIP_PIXELS // image.width, 1)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
         strip = strip.convert({'La': 'LA', 'RGBa': 'RGBA'}.get(strip.mode, strip.mode))
         strip = convert.apply(strip) if convert else strip.convert('RGBA' if has_alpha else 'RGB')
         values = np.asarray(strip)
-        pixels[top : top + _STRIP_ROWS] = values[..., :3]
+        pixels[top : top + rows] = values[..., :3]
         if alpha is not None:
-            alpha[top : top + _STRIP_ROWS] = values[..., 3]
+            alpha[top : top + rows] = values[..., 3]
     return _Stored(pixels, alpha, image.mode in _GREY_MODES, profile, parts.exif, _said(parts))
 
 

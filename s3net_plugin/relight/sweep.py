@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from s3net_plugin.archs.shading import DIRECTIONS
 from s3net_plugin.data.images import resize
@@ -54,6 +55,7 @@ def guides_around(view: View, temperature: float) -> Guides:
     return [(direction, partial(guide_under, Light(direction, temperature), view)) for direction in DIRECTIONS]
 
 
+@logging_redirect_tqdm()
 def relight_under(view: View, guides: Guides, relighter: Relighter) -> list[Relit]:
     """Relight ``view`` under each of ``guides``, by name; one that cannot be read is reported and left out."""
     done = []

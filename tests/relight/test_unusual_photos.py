@@ -195,6 +195,27 @@ def test_longest_name_that_a_file_can_have_is_written(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize(('suffix', 'longest'), [('.jpg', 65500), ('.webp', 16383)])
+def test_side_that_a_format_does_not_hold_is_named(tmp_path, suffix, longest):
+    pixels = np.tile(RAMPS[:1], (1, 700, 1))  # 67,200 pixels wide
+    with pytest.raises(
+        ValueError, match=rf'out\{suffix}: cannot be written: .* holds {longest} pixels a side, this has'
+    ):
+        write_photo(tmp_path / f'out{suffix}', Photo(pixels, None, None, b''))
+    write_photo(tmp_path / f'out{suffix}', Photo(pixels[:, :longest], None, None, b''))
+    assert Image.open(tmp_path / f'out{suffix}').size == (longest, 1)
+
+
+def test_what_pillow_takes_for_a_bomb_is_read_in_strips(tmp_path, monkeypatch):
+    """Pillow refuses twice as many pixels as this, whole or cut out; the picture is wide, so few rows are many."""
+    pixels = np.tile(RAMPS[:32], (1, 5000, 1))
+    cv2.imwrite(str(tmp_path / 'in.png'), pixels[..., ::-1])
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 2**22)
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(tmp_path / 'in.png')
+    np.testing.assert_array_equal(read_photo(tmp_path / 'in.png').pixels, pixels)
+
+
 def test_wide_tiff_is_whole(tmp_path):
     """More rows than are written at a time."""
     pixels = np.tile(DEEP, (9, 1, 1))
