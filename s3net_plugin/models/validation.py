@@ -126,7 +126,9 @@ def _run(model: Any, batch: dict[str, Any]) -> list[_Sample]:
         torch.cuda.synchronize()
     seconds = (time.perf_counter() - started) / len(batch['lq'])
     is_guided = batch['lq'].shape[1] == 8
-    shaded = relight_closed_form(model.lq).image.cpu() if is_guided and not model.is_train else None
+    # baselines are scored only, so without targets or metrics nobody would see them
+    is_scored = not model.is_train and 'gt' in batch and model.opt['val'].get('metrics')
+    shaded = relight_closed_form(model.lq).image.cpu() if is_guided and is_scored else None
     samples = []
     for i, path in enumerate(batch['lq_path']):
         views = {'input': batch['lq'][i, :3], 'output': model.output[i]}
@@ -135,14 +137,12 @@ def _run(model: Any, batch: dict[str, Any]) -> list[_Sample]:
         if 'gt' in batch:
             views['target'] = batch['gt'][i]
         images = {key: tensor2img([view.float()]) for key, view in views.items()}
-        samples.append(_Sample(Path(path).stem, images, _baselines(model, images, shaded, i), seconds))
+        samples.append(_Sample(Path(path).stem, images, _baselines(images, shaded, i) if is_scored else {}, seconds))
     del model.lq, model.gt, model.output
     return samples
 
 
-def _baselines(model: Any, views: dict[str, np.ndarray], shaded: torch.Tensor | None, i: int) -> dict[str, np.ndarray]:
-    if model.is_train:
-        return {}
+def _baselines(views: dict[str, np.ndarray], shaded: torch.Tensor | None, i: int) -> dict[str, np.ndarray]:
     baselines = {'copy_input': copy_input(views['input'])}
     if shaded is not None:
         baselines['colour_transfer'] = colour_transfer(views['input'], views['guide'])
