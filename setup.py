@@ -55,7 +55,7 @@ setup(
         ],
     },
     entry_points={
-        'console_scripts': ['basicsr=s3net_plugin.cli:main'],
+        'console_scripts': ['basicsr=s3net_plugin.running.cli:main'],
         # The `basicsr` command imports every module named in this group before it reads an option file.
         'basicsr.plugins': ['s3net=s3net_plugin'],
     },

@@ -62,12 +62,12 @@ def write_checkpoints_whole() -> None:
     """Checkpoints are written in place, so a kill leaves a torn file, and a full disk is logged and forgotten."""
     from basicsr.models.base_model import BaseModel
 
-    from s3net_plugin.models import saving
+    from s3net_plugin.models import checkpoints
 
     if _still_has(BaseModel.save_network, 'torch.save(save_dict, save_path)'):
-        BaseModel.save_network = saving.save_network
+        BaseModel.save_network = checkpoints.save_network
     if _still_has(BaseModel.save_training_state, 'torch.save(state, save_path)'):
-        BaseModel.save_training_state = saving.save_training_state
+        BaseModel.save_training_state = checkpoints.save_training_state
 
 
 def load_safetensors() -> None:
@@ -153,7 +153,7 @@ def resume_on_any_device() -> None:
     """Resuming calls ``torch.cuda.current_device()``, looks in the working directory only and trusts torn files."""
     import basicsr.train
 
-    from s3net_plugin.utils.resume import load_resume_state
+    from s3net_plugin.running.resume import load_resume_state
 
     if _still_has(basicsr.train.load_resume_state, 'torch.cuda.current_device()'):
         basicsr.train.load_resume_state = load_resume_state
@@ -163,10 +163,10 @@ def hand_draws_to_datasets() -> None:
     """``EnlargedSampler`` yields bare indices: a dataset knows neither seed nor epoch and repeats its random pairs."""
     import basicsr.train
 
-    from s3net_plugin.data.sampler import DrawSampler
+    from s3net_plugin.data.sampling import StatefulDistributedSampler
 
     if _still_has(basicsr.train.EnlargedSampler, 'g.manual_seed(self.epoch)'):
-        basicsr.train.EnlargedSampler = DrawSampler
+        basicsr.train.EnlargedSampler = StatefulDistributedSampler
 
 
 @contextmanager
@@ -190,7 +190,7 @@ def raise_errors_of_prefetching() -> None:
     iterator that is dropped keeps its worker processes."""
     from basicsr.data import prefetch_dataloader
 
-    from s3net_plugin.data.prefetch import PrefetchGenerator
+    from s3net_plugin.running.prefetch import PrefetchGenerator
 
     if _still_has(prefetch_dataloader.PrefetchGenerator, 'for item in self.generator:'):
         prefetch_dataloader.PrefetchGenerator = PrefetchGenerator
@@ -200,10 +200,10 @@ def run_to_total_iter() -> None:
     """Epochs are counted with ceil while the loader drops its last batch: a run can end early, or at once, silently."""
     import basicsr.train
 
-    from s3net_plugin.data.sampler import check_batch
-    from s3net_plugin.utils import stopping
+    from s3net_plugin.data.sampling import check_batch
+    from s3net_plugin.running.run_folder import lock_folder
+    from s3net_plugin.utils import preemption
     from s3net_plugin.utils.progress import progress
-    from s3net_plugin.utils.run_folder import hold
 
     stock = basicsr.train.create_train_val_dataloader
     if not _still_has(stock, 'total_epochs = math.ceil(total_iters / (num_iter_per_epoch))'):
@@ -212,9 +212,9 @@ def run_to_total_iter() -> None:
     def create_train_val_dataloader(opt: dict[str, Any], logger: Any) -> tuple:
         train_loader, sampler, val_loaders, _, total_iters = stock(opt, logger)
         if opt['rank'] == 0:
-            hold(Path(opt['path']['experiments_root']))
+            lock_folder(Path(opt['path']['experiments_root']))
         check_batch(len(sampler.dataset), len(sampler), opt['datasets']['train']['batch_size_per_gpu'])
-        stopping.spare_workers(train_loader)
+        preemption.shield_workers(train_loader)
         # The pipeline's loop includes the last epoch's number.
         last_epoch = progress.attach(train_loader, sampler, val_loaders, opt)
         return train_loader, sampler, val_loaders, last_epoch, total_iters

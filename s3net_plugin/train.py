@@ -2,7 +2,7 @@
 
 import sys
 
-from s3net_plugin.cli import main
+from s3net_plugin.running.cli import main
 
 if __name__ == '__main__':
     sys.exit(main(['train', *sys.argv[1:]]))

@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     import torch
 
     from s3net_plugin import benchmark
-    from s3net_plugin.utils.files import written_aside
+    from s3net_plugin.utils.files import atomic_write
 
     if args.device == 'cuda' and not torch.cuda.is_available():
         sys.exit('error: --device cuda: PyTorch sees no GPU here; take --device cpu')
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
     outcomes = benchmark.run(settings, announce=lambda text: print(text, file=sys.stderr))
     print(benchmark.describe(machine, outcomes))
     if args.json:
-        with written_aside(args.json) as path:
+        with atomic_write(args.json) as path:
             path.write_text(json.dumps(benchmark.to_json(machine, outcomes), indent=2) + '\n')
     failed = [outcome.name for outcome in outcomes if outcome.failure]
     if failed:

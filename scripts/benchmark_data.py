@@ -52,14 +52,14 @@ def main() -> None:
     """Measure and print."""
     args = parse_arguments()
     # imported here since it takes seconds, which --help should not
-    from s3net_plugin.data.benchmark import benchmark
-    from s3net_plugin.utils.files import written_aside
+    from s3net_plugin.benchmark.data import benchmark
+    from s3net_plugin.utils.files import atomic_write
 
     with tempfile.TemporaryDirectory(dir=args.folder, prefix='benchmark_data_') as folder:
         result = benchmark(Path(folder), scenes=args.scenes, size=args.size, samples=args.samples)
     print_table(result)
     if args.json:
-        with written_aside(args.json) as aside:
+        with atomic_write(args.json) as aside:
             aside.write_text(json.dumps(result, indent=1))
 
 

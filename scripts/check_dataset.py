@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from command_line import LAYOUTS, output_file, run
 
 if TYPE_CHECKING:
-    from s3net_plugin.data.set_check import Report
+    from s3net_plugin.data.validate_dataset import Report
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -38,7 +38,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def print_report(report: Report) -> None:
     """Print every problem, then a table of how many there are."""
-    from s3net_plugin.data.set_check import KINDS
+    from s3net_plugin.data.validate_dataset import KINDS
 
     for problem in report.problems:
         print(f'{problem.kind}: {problem.name}: {problem.detail}')
@@ -52,14 +52,14 @@ def main() -> None:
     """Check, report, and set the exit status."""
     args = parse_arguments()
     # imported here since it takes seconds, which --help should not
-    from s3net_plugin.data.set_check import check_set
-    from s3net_plugin.utils.files import written_aside
+    from s3net_plugin.data.validate_dataset import check_set
+    from s3net_plugin.utils.files import atomic_write
 
     try:
         report = check_set(args.dataroot, layout=args.layout, target_images=args.target_images, workers=args.workers)
         print_report(report)
         if args.json:
-            with written_aside(args.json) as aside:
+            with atomic_write(args.json) as aside:
                 aside.write_text(json.dumps(report.as_json(), indent=1))
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)

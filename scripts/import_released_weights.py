@@ -31,14 +31,14 @@ def import_released(src: Path, dst: Path, *, force: bool) -> None:
 
     from s3net_plugin.archs.released_weights import RELEASED_OPTIONS, convert_released
     from s3net_plugin.utils.checkpoint import read_state_dict
-    from s3net_plugin.utils.files import written_aside
+    from s3net_plugin.utils.files import atomic_write
 
     state_dict = read_state_dict(src)
     try:
         params = convert_released(state_dict)
     except ValueError as error:
         raise ValueError(f'{src}: {error}') from error
-    with written_aside(dst) as aside:
+    with atomic_write(dst) as aside:
         torch.save({'params': params, 'network_g': RELEASED_OPTIONS}, aside)
 
 

@@ -43,12 +43,12 @@ def pack(checkpoint: Path, output: Path, training: Path, scores: Path) -> float:
 
     from s3net_plugin.archs.load import load_network
     from s3net_plugin.archs.pretrained import write_pretrained
-    from s3net_plugin.utils.checkpoint import load_plain
+    from s3net_plugin.utils.checkpoint import load_weights_only
 
     notes = {'training': read_json(training), 'scores': read_json(scores)}
     network: Any = load_network(checkpoint)
     try:
-        write_pretrained(load_plain(checkpoint), output, **notes)
+        write_pretrained(load_weights_only(checkpoint), output, **notes)
     except ValueError as error:
         raise ValueError(f'{checkpoint}: {error}') from None
     x = torch.rand(1, network.in_channels, 256, 256, generator=torch.Generator().manual_seed(0))

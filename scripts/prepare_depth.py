@@ -43,7 +43,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def reader(args: argparse.Namespace) -> Callable[[Path], np.ndarray]:
     """Return what makes normalised depth of a file."""
-    from s3net_plugin.relight.depth_estimation import DepthEstimator
+    from s3net_plugin.relight.depth import DepthEstimator
     from s3net_plugin.relight.depth_maps import depth_from_disparity, read_map
     from s3net_plugin.relight.photo import read_photo
     from s3net_plugin.relight.relighter import shrink

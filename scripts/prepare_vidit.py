@@ -48,7 +48,7 @@ def main() -> None:
     """Prepare; end with one line if that cannot be done."""
     arguments = parse_arguments()
     # imported here since it takes seconds, which --help should not
-    from s3net_plugin.data.prepare import prepare
+    from s3net_plugin.data.lmdb.prepare import prepare
 
     try:
         done = prepare(**vars(arguments))

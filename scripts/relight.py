@@ -149,7 +149,7 @@ def open_views(args: argparse.Namespace, relighter: Relighter, *, all_have_depth
 
 
 def open_estimate(args: argparse.Namespace) -> Estimate:
-    from s3net_plugin.relight.depth_estimation import DepthEstimator
+    from s3net_plugin.relight.depth import DepthEstimator
     from s3net_plugin.relight.views import flat_depth
 
     if args.depth == 'none':

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from s3net_plugin.data.readers import open_reader
-from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.utils.checkpoint import load_weights_only
 from tests.conftest import ROOT, run_basicsr
 
 EARLIER = ROOT / 'tests/assets/earlier'
@@ -57,7 +57,7 @@ def test_a_run_goes_on_and_ends_where_it_ended(tmp_path, monkeypatch):
     assert 'iter:       7' in result.stderr
     assert 'iter:       6' not in result.stderr
     found, expected = (
-        load_plain(path)
+        load_weights_only(path)
         for path in (tmp_path / 'experiments/before/models/net_g_12.pth', EARLIER / 'expected/net_g_12.pth')
     )
     # Another PyTorch or processor may add in another order.

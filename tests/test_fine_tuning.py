@@ -8,8 +8,8 @@ import torch
 from basicsr.archs import build_network
 
 from s3net_plugin.archs.pretrained import pretrained_path, write_pretrained
-from s3net_plugin.cli import main
-from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.running.cli import main
+from s3net_plugin.utils.checkpoint import load_weights_only
 from tests.conftest import ROOT, change, run_basicsr
 from tests.models.commands import Command
 
@@ -37,7 +37,7 @@ def weights(network, tmp_path):
 
 def assert_started_from(network, folder):
     """Compare the weights after two iterations with those of the network, rounded to half precision."""
-    content = load_plain(folder / 'experiments/tiny/models/net_g_2.pth')
+    content = load_weights_only(folder / 'experiments/tiny/models/net_g_2.pth')
     for key in ('params', 'params_ema'):
         for name, parameter in network.named_parameters():
             torch.testing.assert_close(content[key][name], parameter.detach().half().float(), rtol=0, atol=1e-9)

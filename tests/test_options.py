@@ -8,8 +8,8 @@ import torch
 from basicsr.archs import build_network
 from basicsr.data import build_dataset
 
-from s3net_plugin.checks import check_options
-from s3net_plugin.utils.option_file import read_option_file
+from s3net_plugin.config import check_options
+from s3net_plugin.config.yaml_file import read_option_file
 from tests.conftest import ROOT
 
 FILES = sorted(path.name for path in (ROOT / 'options').glob('*.yml'))

@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.utils.checkpoint import load_weights_only
 from tests.conftest import ROOT, run_basicsr
 
 
@@ -46,4 +46,4 @@ def test_the_shipped_options_train_it(installed, options, write_options, tmp_pat
     assert result.returncode == 0, result.stderr
     assert 'l_pix:' in result.stderr
     assert '# relight_ssim:' in result.stderr
-    assert load_plain(tmp_path / 'experiments/RRDBNet_relighting/models/net_g_latest.pth')['params']
+    assert load_weights_only(tmp_path / 'experiments/RRDBNet_relighting/models/net_g_latest.pth')['params']

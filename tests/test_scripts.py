@@ -11,8 +11,9 @@ import command_line
 import pytest
 
 from s3net_plugin.archs import shading
-from s3net_plugin.data import lmdb_records, options
-from s3net_plugin.relight import depth_estimation, depth_maps, lights
+from s3net_plugin.data import options
+from s3net_plugin.data.lmdb import records
+from s3net_plugin.relight import depth, depth_maps, lights
 from s3net_plugin.rendering import tracer
 from tests.conftest import ROOT
 
@@ -84,12 +85,12 @@ def test_ctrl_c_amid_the_work_leaves_nothing(tmp_path):
 
 def test_what_stands_in_for_the_package_is_the_same():
     assert tuple(options.LAYOUTS) == command_line.LAYOUTS
-    assert command_line.IMAGE_CODECS == lmdb_records.IMAGE_CODECS
-    assert command_line.DEPTH_CODECS == lmdb_records.DEPTH_CODECS
+    assert command_line.IMAGE_CODECS == records.IMAGE_CODECS
+    assert command_line.DEPTH_CODECS == records.DEPTH_CODECS
     assert command_line.VARIANTS == tracer.VARIANTS
     assert command_line.DIRECTIONS == shading.DIRECTIONS
     assert command_line.DEFAULT_TEMPERATURE == lights.DEFAULT_TEMPERATURE
-    assert command_line.DEPTH_MODEL == depth_estimation.DEFAULT_MODEL
+    assert command_line.DEPTH_MODEL == depth.DEFAULT_MODEL
     assert command_line.FAR_OVER_NEAR == depth_maps.FAR_OVER_NEAR
 
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import torch
 
-from s3net_plugin.app.studio import Studio
+from s3net_plugin.app.service import RelightService
 from s3net_plugin.archs.load import load_network
 from s3net_plugin.archs.pretrained import pretrained_path
 from s3net_plugin.relight.batch import report
-from s3net_plugin.relight.depth_estimation import DEFAULT_MODEL, DepthEstimator
+from s3net_plugin.relight.depth import DEFAULT_MODEL, DepthEstimator
 from s3net_plugin.relight.depth_maps import FAR_OVER_NEAR
 from s3net_plugin.relight.jobs import files_in, left_out
 from s3net_plugin.relight.relighter import Relighter
@@ -50,7 +50,7 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def make_studio(args: argparse.Namespace, folder: Path) -> Studio:
+def make_studio(args: argparse.Namespace, folder: Path) -> RelightService:
     network = load_network(args.checkpoint or pretrained_path(), args.device)
     relighter = Relighter(network, args.device, work_size=args.work_size)
     guides = files_in(args.guides) if args.guides else []
@@ -61,7 +61,7 @@ def make_studio(args: argparse.Namespace, folder: Path) -> Studio:
     except (ImportError, FileNotFoundError) as error:
         print(f'note: depth has to be uploaded, or only the colour changes: {error}', file=sys.stderr)
         estimate = None
-    return Studio(
+    return RelightService(
         relighter,
         estimate,
         folder,

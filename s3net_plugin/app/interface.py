@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from s3net_plugin.app.studio import Studio
+from s3net_plugin.app.service import RelightService
 from s3net_plugin.archs.shading import DIRECTIONS
 from s3net_plugin.data.scene_index import DEPTH_SUFFIXES
 from s3net_plugin.relight.lights import COOLEST, DEFAULT_TEMPERATURE, WARMEST, Light
@@ -28,7 +28,7 @@ _FIRST_DIRECTION = 'W'  # the sun of the sample photo stands elsewhere
 _KEEP_SECONDS = 3600  # of what was uploaded and made
 
 
-def build_page(studio: Studio) -> gr.Blocks:
+def build_page(studio: RelightService) -> gr.Blocks:
     """Return the page, on which every upload and result lives for an hour."""
     with gr.Blocks(title='S3Net relighting', analytics_enabled=False, delete_cache=(600, _KEEP_SECONDS)) as page:
         gr.Markdown(
@@ -61,7 +61,7 @@ def _photo(label: str) -> gr.Image:
     )
 
 
-def _depth_of(name: str, studio: Studio) -> gr.Accordion:
+def _depth_of(name: str, studio: RelightService) -> gr.Accordion:
     need = 'estimated if there is none' if studio.has_estimator else 'needed: there is no depth model here'
     return gr.Accordion(f'Depth of the {name} ({need})', open=not studio.has_estimator)
 
@@ -74,7 +74,7 @@ def _depth(photo: gr.Image) -> gr.File:
     return depth
 
 
-def _light(studio: Studio) -> list[Any]:
+def _light(studio: RelightService) -> list[Any]:
     """Lay out the choice of a light; return what ``_relight`` takes of it."""
     source = gr.Radio([_SUN, _GUIDE], value=_SUN, label='Light')
     with gr.Column() as by_sun:
@@ -130,7 +130,7 @@ def _light(studio: Studio) -> list[Any]:
     return [source, direction, temperature, guide, guide_depth]
 
 
-def _relight(studio: Studio) -> Any:
+def _relight(studio: RelightService) -> Any:
     def relight(
         photo: str | None,
         photo_depth: str | None,
@@ -152,7 +152,7 @@ def _relight(studio: Studio) -> Any:
     return relight
 
 
-def _offer(studio: Studio) -> Any:
+def _offer(studio: RelightService) -> Any:
     def offer(event: gr.SelectData) -> tuple[np.ndarray, str | None]:
         guide, depth = studio.offered_guide(event.index)
         return guide, str(depth) if depth else None
@@ -160,7 +160,7 @@ def _offer(studio: Studio) -> Any:
     return offer
 
 
-def _sample(studio: Studio) -> Any:
+def _sample(studio: RelightService) -> Any:
     def sample() -> tuple[str, str]:
         photo, depth = studio.sample()
         return str(photo), str(depth)

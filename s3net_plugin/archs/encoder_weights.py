@@ -10,8 +10,8 @@ import timm
 import torch
 from torch import nn
 
-from s3net_plugin.utils.checkpoint import describe_misfit, read_state_dict
-from s3net_plugin.utils.hub import ask_hub
+from s3net_plugin.utils.checkpoint import read_state_dict, state_dict_mismatch
+from s3net_plugin.utils.download import ask_hub
 
 # 13: a relit picture, then the 8, then two maps of shading, which are grey as depth is
 LAYOUTS = {3: 'rgb', 4: 'rgbd', 8: 'rgbdrgbd', 13: 'rgbrgbdrgbddd'}
@@ -55,7 +55,7 @@ def fit_to_encoder(
         value = state_dict[source]
         is_input = value.ndim == 4 and value.shape[1] == 3 and target.shape[1] == in_channels != 3
         fitted[name] = adapt_input_filters(value, in_channels) if is_input else value
-    misfit = describe_misfit(expected, fitted)
+    misfit = state_dict_mismatch(expected, fitted)
     if misfit:
         raise ValueError(misfit)
     return fitted

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from torch.export import Dim, ExportedProgram
 
-from s3net_plugin.data.images import resize
-from s3net_plugin.utils.files import written_aside
+from s3net_plugin.data.decode import resize
+from s3net_plugin.utils.files import atomic_write
 
 STEP = 32  # heights and widths are multiples of it
 MIN_SIZE, MAX_SIZE = 64, 4096  # at 32 the deepest features are one pixel wide, which torch.export takes for a constant
@@ -61,7 +61,7 @@ def export_file(network: nn.Module, path: Path, *, size: int = 256) -> Report:
         raise ValueError(f'size {size}: must be a multiple of {STEP} from {MIN_SIZE} to {MAX_SIZE}')
     channels = int(network.in_channels)  # type: ignore[arg-type]
     program = export_program(network, channels)
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         run = _save_onnx(program, aside) if path.suffix == '.onnx' else _save_program(program, aside)
         report = compare(path, network, run, channels, size)
         if not report.difference <= TOLERANCE:

@@ -11,9 +11,9 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
 from s3net_plugin.archs.pretrained import read_checkpoint
-from s3net_plugin.utils.checkpoint import describe_misfit
+from s3net_plugin.config.yaml_file import OptionError, read_option_file
+from s3net_plugin.utils.checkpoint import state_dict_mismatch
 from s3net_plugin.utils.names import did_you_mean
-from s3net_plugin.utils.option_file import OptionError, read_option_file
 
 _ARCHS = ('S3Net', 'ShadingGuidedS3Net')
 
@@ -38,7 +38,7 @@ def load_network(path: str | Path, device: str | torch.device = 'cpu') -> nn.Mod
     network = _build(options, path)
     if getattr(network, 'in_channels', None) not in (4, 8):
         raise ValueError(f'{path}: {options["type"]} does not take 4 or 8 channels, so it is no relighting network')
-    misfit = describe_misfit(network.state_dict(), weights)
+    misfit = state_dict_mismatch(network.state_dict(), weights)
     if misfit:
         raise ValueError(f'{path}: the weights do not fit the options of {options["type"]}: {misfit}')
     network.load_state_dict(weights)

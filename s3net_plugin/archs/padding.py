@@ -16,24 +16,24 @@ from s3net_plugin.archs.s3net_arch import Enhancer, S3Net
 TENSOR_CORE_MULTIPLE = 8
 
 
-class Slots(NamedTuple):
+class ChannelLayout(NamedTuple):
     """Where channels lie among the ``total`` channels of a tensor; those in between are zero."""
 
     total: int
     positions: list[int]
 
 
-Layouts = Mapping[str, Sequence[Slots]]
+Layouts = Mapping[str, Sequence[ChannelLayout]]
 
 
-def slots(widths: Sequence[int], multiple: int) -> Slots:
+def slots(widths: Sequence[int], multiple: int) -> ChannelLayout:
     """Lay out groups of ``widths`` channels one after the other, each group padded to a multiple of ``multiple``."""
     total = 0
     positions: list[int] = []
     for width in widths:
         positions += range(total, total + width)
         total += width + -width % multiple
-    return Slots(total, positions)
+    return ChannelLayout(total, positions)
 
 
 def pad_channels(network: S3Net, multiple: int = TENSOR_CORE_MULTIPLE) -> None:
@@ -76,7 +76,7 @@ def pad_res2net_block(block: Any, multiple: int) -> None:
     block.width = group.total
 
 
-def pad_enhancer(enhancer: Enhancer, multiple: int) -> Slots:
+def pad_enhancer(enhancer: Enhancer, multiple: int) -> ChannelLayout:
     """Pad the widths of the enhancer in place; return how its input and output then lie."""
     outside = slots([enhancer.conv3.out_channels], multiple)
     hidden = slots([enhancer.hidden_channels], multiple)
@@ -86,14 +86,15 @@ def pad_enhancer(enhancer: Enhancer, multiple: int) -> Slots:
     enhancer.conv2 = padded_conv(enhancer.conv2, hidden, hidden)
     widths = [1] * (levels - 1) + [1 + pyramid.total - levels]
     enhancer.pool_convs = nn.ModuleList(
-        padded_conv(conv, hidden, Slots(width, [0])) for conv, width in zip(enhancer.pool_convs, widths, strict=True)
+        padded_conv(conv, hidden, ChannelLayout(width, [0]))
+        for conv, width in zip(enhancer.pool_convs, widths, strict=True)
     )
     joined = slots([levels, enhancer.hidden_channels], multiple)
     enhancer.conv3 = padded_conv(enhancer.conv3, joined, outside)
     return outside
 
 
-def padded_conv(conv: nn.Module, inputs: Slots, outputs: Slots) -> Any:
+def padded_conv(conv: nn.Module, inputs: ChannelLayout, outputs: ChannelLayout) -> Any:
     """Return ``conv``, transposed or not, for inputs and outputs that lie in slots."""
     both = (inputs, outputs) if isinstance(conv, nn.ConvTranspose2d) else (outputs, inputs)
     padded = _padded(conv, {'weight': both, 'bias': (outputs,)})
@@ -101,7 +102,7 @@ def padded_conv(conv: nn.Module, inputs: Slots, outputs: Slots) -> Any:
     return padded
 
 
-def padded_norm(norm: nn.Module, channels: Slots) -> Any:
+def padded_norm(norm: nn.Module, channels: ChannelLayout) -> Any:
     """Return BatchNorm ``norm`` for channels that lie in slots; anything else stays (folding leaves activations)."""
     if not isinstance(norm, nn.modules.batchnorm._BatchNorm):
         return norm
@@ -124,12 +125,12 @@ def _padded(module: nn.Module, layouts: Layouts) -> Any:
     return padded
 
 
-def _places(layout: Sequence[Slots]) -> tuple[Tensor, ...]:
+def _places(layout: Sequence[ChannelLayout]) -> tuple[Tensor, ...]:
     """Return the index of what is real, for the first dimensions of a tensor."""
     return torch.meshgrid([torch.tensor(channels.positions) for channels in layout], indexing='ij')
 
 
-def _widen(tensor: Tensor, layout: Sequence[Slots]) -> Tensor:
+def _widen(tensor: Tensor, layout: Sequence[ChannelLayout]) -> Tensor:
     wide = tensor.new_zeros(*(channels.total for channels in layout), *tensor.shape[len(layout) :])
     wide[_places(layout)] = tensor
     return wide

@@ -11,8 +11,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
-from s3net_plugin.utils.checkpoint import load_plain, plain_state_dict, read_state_dict
-from s3net_plugin.utils.files import written_aside
+from s3net_plugin.utils.checkpoint import load_weights_only, plain_state_dict, read_state_dict
+from s3net_plugin.utils.files import atomic_write
 
 PRETRAINED = 'pretrained'  # what an option file calls them
 SUFFIX = '.safetensors'
@@ -47,7 +47,7 @@ def write_pretrained(
     tensors = {name: _in_half(name, tensor) for name, tensor in weights.items()}
     sections = {'network_g': checkpoint['network_g'], 'training': training, 'scores': scores}
     metadata = {name: json.dumps(section, allow_nan=False) for name, section in sections.items()}
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_bytes(save(tensors, metadata={'format': 'pt', 'licence': 'Apache-2.0', **metadata}))
 
 
@@ -114,7 +114,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     if path.suffix != SUFFIX:
-        return load_plain(path)
+        return load_weights_only(path)
     options = read_options(path)
     weights = {
         name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in read_state_dict(path).items()

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from s3net_plugin.archs.s3net_arch import S3Net
-from s3net_plugin.utils.checkpoint import describe_misfit, plain_state_dict
+from s3net_plugin.utils.checkpoint import plain_state_dict, state_dict_mismatch
 
 RELEASED_OPTIONS: dict[str, Any] = {
     'type': 'S3Net',
@@ -61,7 +61,7 @@ def convert_released(checkpoint: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     theirs = {name: t for name, t in plain_state_dict(checkpoint).items() if not name.startswith(UNUSED)}
     with torch.device('meta'):
         expected = S3Net(**{key: value for key, value in RELEASED_OPTIONS.items() if key != 'type'}).state_dict()
-    misfit = describe_misfit({released_name(name): tensor for name, tensor in expected.items()}, theirs)
+    misfit = state_dict_mismatch({released_name(name): tensor for name, tensor in expected.items()}, theirs)
     if misfit:
         raise ValueError(f'not the released S3Net: {misfit}')
     ours = {name: theirs[released_name(name)] for name in expected}

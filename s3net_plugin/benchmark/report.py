@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from s3net_plugin.benchmark.run import Measured, Outcome
-from s3net_plugin.report.machine import hardware
+from s3net_plugin.report.environment import hardware
 from s3net_plugin.report.table import markdown_table
 
 HEAD = ('work', 'input', 'plain, ms', 'fast, ms', 'speed-up', 'plain, MiB', 'fast, MiB', 'fast is')

@@ -8,8 +8,8 @@ import math
 import cv2
 import numpy as np
 
-from s3net_plugin.data.images import PNG_MAGIC, decode_png
-from s3net_plugin.data.plain_pickle import load_array_dict
+from s3net_plugin.data.decode import PNG_MAGIC, decode_png
+from s3net_plugin.data.restricted_pickle import load_array_dict
 
 _NPY_MAGIC = b'\x93NUMPY'
 _EXR_MAGIC = b'v/1\x01'

@@ -10,7 +10,7 @@ import numpy as np
 _FIXED_SEED = 2021  # validation and test draws; the year of VIDIT's challenge
 
 
-class Chances(NamedTuple):
+class SampleParams(NamedTuple):
     """The random numbers of one sample, each uniform in [0, 1)."""
 
     target_light: float
@@ -20,7 +20,7 @@ class Chances(NamedTuple):
     flip: float
 
 
-def chances(seed: int, epoch: int, number: int, index: int) -> Chances:
+def sample_params(seed: int, epoch: int, number: int, index: int) -> SampleParams:
     """Return the random numbers that belong to four counters, all 0 or more.
 
     Args:
@@ -29,12 +29,12 @@ def chances(seed: int, epoch: int, number: int, index: int) -> Chances:
         number: The sample's position in the epoch, over all ranks and repeats.
         index: The sample's index in the dataset.
     """
-    return Chances(*np.random.default_rng([seed, epoch, number, index]).random(len(Chances._fields)).tolist())
+    return SampleParams(*np.random.default_rng([seed, epoch, number, index]).random(len(SampleParams._fields)).tolist())
 
 
-def fixed_chances(index: int) -> Chances:
+def fixed_chances(index: int) -> SampleParams:
     """Return the random numbers of a validation or test sample: always the same for the same index."""
-    return chances(_FIXED_SEED, 0, 0, index)
+    return sample_params(_FIXED_SEED, 0, 0, index)
 
 
 def pick(uniform: float, count: int) -> int:

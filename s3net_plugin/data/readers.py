@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 from basicsr.utils import FileClient
 
+from s3net_plugin.data.decode import decode_image, png_size
 from s3net_plugin.data.depth import decode_depth
-from s3net_plugin.data.images import decode_image, png_size
-from s3net_plugin.data.lmdb_reader import LmdbReader
+from s3net_plugin.data.lmdb.reader import LmdbReader
 
 
 class Reader(Protocol):

@@ -14,11 +14,11 @@ import torch
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset, get_worker_info
 
-from s3net_plugin.data.draws import Chances, chances, fixed_chances, pick, spread
-from s3net_plugin.data.images import resize, write_planes
+from s3net_plugin.data.decode import resize, write_planes
+from s3net_plugin.data.draws import SampleParams, fixed_chances, pick, sample_params, spread
 from s3net_plugin.data.options import parse_options
 from s3net_plugin.data.readers import open_reader
-from s3net_plugin.data.sampler import Draw
+from s3net_plugin.data.sampling import SampleIndex
 from s3net_plugin.data.scene_index import SampleFiles, build_index
 from s3net_plugin.utils.errors import DataError
 
@@ -46,9 +46,9 @@ class RGBDRelightPairedDataset(Dataset):
       (``PairNNN.npy``, ``.exr`` or ``PairNNN_depth.png``). target/ may be missing in a test set.
     * ``one_to_one``: input/, depth/ and target/ with ``ImageNNN.png`` and ``ImageNNN.npy`` (or .png, .exr).
 
-    Training draws depend on (seed, epoch, position in the epoch, index), which ``DrawSampler`` hands over; with any
-    other sampler they come from Python's ``random``, as in BasicSR's own datasets. A horizontal flip mirrors the whole
-    sample, input, guide and target, so light from the east becomes light from the west in all three.
+    Training draws depend on (seed, epoch, position in the epoch, index), which ``StatefulDistributedSampler`` hands
+    over; with any other sampler they come from Python's ``random``, as in BasicSR's own datasets. A horizontal flip
+    mirrors the whole sample, input, guide and target, so light from the east becomes light from the west in all three.
 
     Args:
         opt: The dataset's section of the option file, with these options and BasicSR's usual ones:
@@ -106,14 +106,14 @@ class RGBDRelightPairedDataset(Dataset):
                     'or `resize`, or `batch_size_per_gpu: 1`'
                 )
 
-    def _draw(self, index: int) -> Chances:
+    def _draw(self, index: int) -> SampleParams:
         if self._options.phase != 'train':
             return fixed_chances(int(index))
-        if isinstance(index, Draw):
-            return chances(index.seed, index.epoch, index.number, int(index))
-        return Chances(*(random.random() for _ in Chances._fields))
+        if isinstance(index, SampleIndex):
+            return sample_params(index.seed, index.epoch, index.number, int(index))
+        return SampleParams(*(random.random() for _ in SampleParams._fields))
 
-    def _load(self, files: SampleFiles, drawn: Chances) -> dict[str, torch.Tensor | str]:
+    def _load(self, files: SampleFiles, drawn: SampleParams) -> dict[str, torch.Tensor | str]:
         if get_worker_info() is not None:
             _settle_in_worker()
         flip = self._options.use_hflip and drawn.flip < 0.5
@@ -154,7 +154,7 @@ class RGBDRelightPairedDataset(Dataset):
         depth = resize(self._reader.depth(name), height, width)[window]
         np.clip(depth[:, ::-1] if flip else depth, 0, 1, out=plane)  # resizing can overshoot by a rounding error
 
-    def _window(self, name: str, height: int, width: int, drawn: Chances) -> tuple[slice, slice]:
+    def _window(self, name: str, height: int, width: int, drawn: SampleParams) -> tuple[slice, slice]:
         size = self._options.gt_size
         if size == 0:
             return slice(0, height), slice(0, width)

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from s3net_plugin.data.draws import Chances, fixed_chances, is_held_out, pick
+from s3net_plugin.data.draws import SampleParams, fixed_chances, is_held_out, pick
 from s3net_plugin.data.options import LAYOUTS, DatasetOptions, where_from
 from s3net_plugin.data.readers import Reader
 
@@ -44,8 +44,8 @@ class SampleIndex(Protocol):
 
     def __len__(self) -> int: ...
 
-    def files(self, index: int, chances: Chances) -> SampleFiles:
-        """Return the files of sample ``index``; ``chances`` decides what is left to chance."""
+    def files(self, index: int, sample_params: SampleParams) -> SampleFiles:
+        """Return the files of sample ``index``; ``sample_params`` decides what is left to chance."""
 
     def stored(self) -> Iterator[StoredFile]:
         """Yield every file that a sample can be made of, once."""
@@ -61,7 +61,7 @@ class SceneIndex:
         names: The file names in the data root.
         numbers: The first and the last scene number to use, or None for all.
         holdout: Fraction of the ordered light pairs that is held out, see ``is_held_out``.
-        only_held_out: Draw held-out pairs and no others, instead of all others.
+        only_held_out: SampleIndex held-out pairs and no others, instead of all others.
 
     Raises:
         ValueError: If the files do not make up such a set.
@@ -112,13 +112,13 @@ class SceneIndex:
     def __len__(self) -> int:
         return len(self._inputs)
 
-    def files(self, index: int, chances: Chances) -> SampleFiles:
+    def files(self, index: int, sample_params: SampleParams) -> SampleFiles:
         scene, light = divmod(int(self._inputs[index]), len(self._lights))
         targets = np.flatnonzero(self._allowed[light] & self._present[scene])
-        target = targets[pick(chances.target_light, len(targets))]
+        target = targets[pick(sample_params.target_light, len(targets))]
         candidates = self._scenes_of[target]
         own = np.searchsorted(candidates, scene)
-        other = pick(chances.guide_scene, len(candidates) - 1)
+        other = pick(sample_params.guide_scene, len(candidates) - 1)
         guide = candidates[other + (other >= own)]
         input_name = f'{self._scenes[scene]}_{self._lights[light]}'
         guide_name = f'{self._scenes[guide]}_{self._lights[target]}'
@@ -177,8 +177,8 @@ class PairIndex:
     def __len__(self) -> int:
         return len(self._stems)
 
-    def files(self, index: int, chances: Chances) -> SampleFiles:
-        del chances  # nothing here is left to chance
+    def files(self, index: int, sample_params: SampleParams) -> SampleFiles:
+        del sample_params  # nothing here is left to chance
         stem = self._stems[index]
         return SampleFiles(
             input=f'input/{stem}.png',

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torchvision.models import VGG19_Weights
 
-from s3net_plugin.utils.checkpoint import load_plain
-from s3net_plugin.utils.hub import ask_server
+from s3net_plugin.utils.checkpoint import load_weights_only
+from s3net_plugin.utils.download import ask_server
 from s3net_plugin.utils.names import did_you_mean
 
 URL = VGG19_Weights.IMAGENET1K_V1.url
@@ -50,7 +50,7 @@ def _random_weights(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
 
 
 def _read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    content = load_plain(path)
+    content = load_weights_only(path)
     found, wrong = {}, []
     for name, shape in shapes.items():
         value = content.get(name, content.get(name.removeprefix('features.')))

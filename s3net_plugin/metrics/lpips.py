@@ -14,7 +14,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from torchvision import models
 
 from s3net_plugin.metrics.images import to_pair
-from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.utils.checkpoint import load_weights_only
 from s3net_plugin.utils.names import did_you_mean
 
 
@@ -118,7 +118,7 @@ def _build(net: str, file: Path, device: torch.device) -> torch.nn.Module:
             f"LPIPS {net}: no backbone weights at {file}; put torchvision's {name} there ({url}), "
             "or give a file with the metric's option weights"
         )
-    content = load_plain(file)
+    content = load_weights_only(file)
     # A second and a half to import, and only LPIPS needs it.
     from torchmetrics.functional.image.lpips import _NoTrainLpips
 

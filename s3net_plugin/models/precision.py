@@ -51,7 +51,7 @@ class Precision:
             self.scaler.load_state_dict(state['scaler'])
 
 
-class Verdict:
+class StepStatus:
     """Whether a step failed (a loss that is not finite) and whether to stop, the same in all processes.
 
     The answer is copied from a GPU while the backward pass still runs there, so that asking for it does not hold up
@@ -80,7 +80,7 @@ class Verdict:
         return bool(failed), bool(stop)
 
 
-def lay_out(net: nn.Module, train_opt: dict[str, Any]) -> nn.Module:
+def apply_memory_format(net: nn.Module, train_opt: dict[str, Any]) -> nn.Module:
     """Lay out a network's tensors in memory as the options of ``train`` say."""
     if train_opt.get('pad_channels'):
         pad_channels(cast(S3Net, net))
@@ -100,7 +100,7 @@ def prepare_network(net: nn.Module, train_opt: dict[str, Any], distributed: bool
             raise OptionError('train:sync_bn needs GPUs and a launcher: SyncBatchNorm does not work on the CPU')
         # timm's, which knows its layers that are BatchNorm and activation in one; PyTorch's drops the activation.
         net = convert_sync_batchnorm(net)
-    net = lay_out(net, train_opt)
+    net = apply_memory_format(net, train_opt)
     if train_opt.get('compile'):
         # In place, so that names in checkpoints stay what they are. Static shapes: crops have one size, and dynamic
         # ones are slower.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from s3net_plugin.utils.resume import training_states
+from s3net_plugin.running.resume import training_states
 
 
 def prune(models: Path, states: Path, networks: Iterable[str], keep: int, newest: int) -> list[int]:

@@ -16,24 +16,24 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor, nn
 
 from s3net_plugin.metrics import prepare_metric
-from s3net_plugin.models.averaging import Average, Statistics, share_buffers
-from s3net_plugin.models.objective import Objective
-from s3net_plugin.models.precision import Precision, Verdict, lay_out, prepare_network
+from s3net_plugin.models.checkpoints import check_finite
+from s3net_plugin.models.criterion import Criterion
+from s3net_plugin.models.ema import Average, Statistics, share_buffers
+from s3net_plugin.models.precision import Precision, StepStatus, apply_memory_format, prepare_network
 from s3net_plugin.models.pruning import prune
-from s3net_plugin.models.resuming import (
+from s3net_plugin.models.skipping import NonFiniteGuard
+from s3net_plugin.models.train_options import OPTIONS, check_train_options
+from s3net_plugin.models.training_state import (
     ValidationRecord,
     best_of,
     check_kept,
-    kept_options,
     match_layout,
-    take_options,
+    override_hyperparameters,
+    state_signature,
 )
-from s3net_plugin.models.saving import check_finite
-from s3net_plugin.models.skipping import SkippedSteps
-from s3net_plugin.models.train_options import OPTIONS, check_train_options
 from s3net_plugin.models.validation import validate
 from s3net_plugin.report import Report
-from s3net_plugin.utils import distributed, stopping
+from s3net_plugin.utils import distributed, preemption
 from s3net_plugin.utils.checkpoint import plain, without_pretraining
 from s3net_plugin.utils.progress import progress
 from s3net_plugin.utils.rng import rng_state, set_rng_state
@@ -79,12 +79,12 @@ class S3NetModel(SRModel):
         if self.ema_decay > 0:
             self._build_ema()
         self._statistics = Statistics(self.get_bare_model(self.net_g), getattr(self, 'net_g_ema', None))
-        self.objective = Objective(train_opt, self.device, self.precision.autocast)
+        self.objective = Criterion(train_opt, self.device, self.precision.autocast)
         self._values: OrderedDict[str, Tensor] = OrderedDict()
-        self._skipped = SkippedSteps(train_opt.get('max_nonfinite') or 10)
+        self._skipped = NonFiniteGuard(train_opt.get('max_nonfinite') or 10)
         self._stop = False
         self._resumed: dict[str, Any] | None = None
-        self._kept = kept_options(train_opt)
+        self._kept = state_signature(train_opt)
         self._record = ValidationRecord(Path(self.opt['path']['experiments_root'], 'validation.json'))
         self.setup_optimizers()
         self.setup_schedulers()
@@ -93,7 +93,7 @@ class S3NetModel(SRModel):
         get_root_logger().info(f'Use Exponential Moving Average with decay: {self.ema_decay}')
         net = self.get_bare_model(self.net_g)
         averaged = build_network(without_pretraining(self.opt['network_g'])).to(self.device)
-        self.net_g_ema = lay_out(averaged, self.opt['train'])
+        self.net_g_ema = apply_memory_format(averaged, self.opt['train'])
         path = self.opt['path'].get('pretrain_network_g')
         if path:
             self.load_network(self.net_g_ema, path, self.opt['path'].get('strict_load_g', True), 'params_ema')
@@ -145,7 +145,7 @@ class S3NetModel(SRModel):
         scaler.update()
         progress.count_batch()
 
-    def _accumulate_gradients(self, slices: int) -> Verdict:
+    def _accumulate_gradients(self, slices: int) -> StepStatus:
         """Run forward and backward over equal slices of the batch; processes exchange gradients on the last one."""
         self._values = OrderedDict()
         pairs = list(zip(self.lq.chunk(slices), self.gt.chunk(slices), strict=True))
@@ -163,7 +163,7 @@ class S3NetModel(SRModel):
                     self._values[name] = self._values.get(name, 0) + value.detach() / len(pairs)
                 if is_last:
                     everything = torch.stack(list(self._values.values())).sum()
-                    verdict = Verdict(everything, stopping.requested(), self.opt['dist'])
+                    verdict = StepStatus(everything, preemption.requested(), self.opt['dist'])
                 self.precision.scaler.scale(total).backward()
         return verdict
 
@@ -193,7 +193,7 @@ class S3NetModel(SRModel):
         super().update_learning_rate(current_iter, warmup_iter)
 
     def _catch_up(self, last_iter: int, rng: list[dict[str, Any]]) -> None:
-        """Draw on from where the run before stopped, and validate what it may have been too late for."""
+        """SampleIndex on from where the run before stopped, and validate what it may have been too late for."""
         if len(rng) == self.opt['world_size']:
             # Not any earlier, since building loaders and networks draws numbers too.
             set_rng_state(rng[self.opt['rank']])
@@ -206,8 +206,8 @@ class S3NetModel(SRModel):
         """Save and exit, as all processes have agreed to."""
         self.save(progress.epoch, current_iter)
         get_root_logger().info(f'Asked to stop: saved iteration {current_iter}; go on with --auto_resume.')
-        distributed.leave()
-        raise SystemExit(stopping.EXIT_STOPPED)
+        distributed.shutdown()
+        raise SystemExit(preemption.EXIT_STOPPED)
 
     def test(self) -> None:
         """Run the averaged network, or the trained one, in evaluation mode on what was fed.
@@ -267,7 +267,7 @@ class S3NetModel(SRModel):
             RunError: the weights are not finite; nothing is written, and the states that are there stay the newest.
         """
         check_finite(self.net_g)
-        self._rng_states = distributed.gathered(rng_state())
+        self._rng_states = distributed.all_gather_object(rng_state())
         self._save_networks(current_iter)
         self.save_training_state(epoch, current_iter)
         keep = self.opt['train'].get('keep_last')
@@ -290,7 +290,7 @@ class S3NetModel(SRModel):
         return {
             'rng': self._rng_states,
             'skipped': self._skipped.count,
-            'kept_options': self._kept,
+            'state_signature': self._kept,
             'best_metric_results': plain(getattr(self, 'best_metric_results', {})),
             **self.precision.state(),
             **progress.state(),
@@ -298,7 +298,7 @@ class S3NetModel(SRModel):
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
         check_kept(resume_state, self._kept)
-        take_options(resume_state, self.optimizers, self.schedulers)
+        override_hyperparameters(resume_state, self.optimizers, self.schedulers)
         super().resume_training(resume_state)
         match_layout(self.optimizer_g)
         self.precision.load_state(resume_state)

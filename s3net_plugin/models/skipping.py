@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from s3net_plugin.utils.distributed import gathered
+from s3net_plugin.utils.distributed import all_gather_object
 from s3net_plugin.utils.errors import RunError
 
 
-class SkippedSteps:
+class NonFiniteGuard:
     """Counts the steps left out, and ends the run after too many in a row.
 
     Args:
@@ -37,7 +37,7 @@ class SkippedSteps:
         """
         self.count += 1
         self._in_a_row += 1
-        parts = gathered((finite, list(map(str, paths))))
+        parts = all_gather_object((finite, list(map(str, paths))))
         to_blame = [part for part in parts if not part[0]] or parts
         samples = ', '.join(path for _, paths in to_blame for path in paths)
         if self._in_a_row >= self._limit:

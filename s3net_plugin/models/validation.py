@@ -17,9 +17,9 @@ from torch.utils.data import DataLoader, Subset, default_collate
 from tqdm import tqdm
 
 from s3net_plugin.archs.closed_form import relight_closed_form
-from s3net_plugin.utils import stopping
-from s3net_plugin.utils.baselines import colour_transfer, copy_input
-from s3net_plugin.utils.distributed import gathered
+from s3net_plugin.metrics.baselines import colour_transfer, copy_input
+from s3net_plugin.utils import preemption
+from s3net_plugin.utils.distributed import all_gather_object
 from s3net_plugin.utils.panel import relight_panel
 
 TENSORBOARD_PANELS = 4
@@ -57,7 +57,7 @@ def validate(
     samples = (sample for batches in loader for batch in batches for sample in _run(model, batch))
     with progress:
         for index, sample in zip(indices, samples, strict=True):
-            stopped = model.is_train and stopping.requested()
+            stopped = model.is_train and preemption.requested()
             if stopped:
                 break
             rows += _scores(opt, index, sample)
@@ -67,7 +67,7 @@ def validate(
                 panel = relight_panel(sample.views)[..., ::-1]
                 tb_logger.add_image(f'{name}/{index}', np.ascontiguousarray(panel), current_iter, dataformats='HWC')
             progress.update()
-    parts = gathered((rows, stopped))
+    parts = all_gather_object((rows, stopped))
     if any(one_stopped for _, one_stopped in parts):
         return None
     rows = sorted((row for part, _ in parts for row in part), key=lambda row: row.position)
@@ -95,7 +95,7 @@ def _share(dataloader: Any, rank: int, world_size: int) -> tuple[DataLoader, lis
         # What a loader draws for its workers must not move the generator that training draws from.
         generator=torch.Generator(),
     )
-    stopping.spare_workers(loader)
+    preemption.shield_workers(loader)
     return loader, indices
 
 

@@ -9,7 +9,7 @@ import re
 import zlib
 from typing import NamedTuple
 
-from s3net_plugin.data.images import png_chunks
+from s3net_plugin.data.decode import png_chunks
 from s3net_plugin.relight import exif
 
 JPEG_MAGIC = b'\xff\xd8\xff'

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import tifffile
 
+from s3net_plugin.data.decode import PNG_MAGIC, png_size
 from s3net_plugin.data.depth import decode_depth, decode_npy
-from s3net_plugin.data.images import PNG_MAGIC, png_size
 from s3net_plugin.relight.photo import check_size
 from s3net_plugin.relight.tiff import MAGIC as TIFF_MAGIC
 from s3net_plugin.relight.tiff import UnsupportedPhotoError
-from s3net_plugin.utils.files import written_aside
+from s3net_plugin.utils.files import atomic_write
 
 FAR_OVER_NEAR = 3.0
 MAP_SUFFIXES = ('.npy', '.png', '.tif', '.tiff', '.exr', '.pfm')
@@ -179,5 +179,5 @@ def _size_in_header(path: Path) -> tuple[int, int] | None:
 def write_depth(path: Path, depth: np.ndarray) -> None:
     """Write depth in [0, 1] as 16-bit PNG, whole or not at all."""
     content = cv2.imencode('.png', np.rint(depth * 65535).astype(np.uint16))[1]
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_bytes(content.tobytes())

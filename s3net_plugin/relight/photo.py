@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
-from s3net_plugin.data.images import PNG_MAGIC, png_size
+from s3net_plugin.data.decode import PNG_MAGIC, png_size
 from s3net_plugin.relight import exif
 from s3net_plugin.relight.containers import JPEG_MAGIC, Parts, split_jpeg, split_png
 from s3net_plugin.relight.profiles import cmyk_transform, fit_profile

@@ -15,7 +15,7 @@ from PIL import Image
 from s3net_plugin.relight import exif
 from s3net_plugin.relight.photo import Photo
 from s3net_plugin.relight.tiff import write_tiff
-from s3net_plugin.utils.files import written_aside
+from s3net_plugin.utils.files import atomic_write
 
 _JPEG = ('.jpg', '.jpeg', '.jpe', '.jfif')
 WRITTEN_SUFFIXES = (*_JPEG, '.png', '.webp', '.tif', '.tiff')
@@ -45,7 +45,7 @@ def write_photo(path: str | Path, photo: Photo) -> None:
     path = Path(path)
     check_suffix(path)
     try:
-        with written_aside(path) as aside, aside.open('wb') as file:
+        with atomic_write(path) as aside, aside.open('wb') as file:
             _encode(photo, path, file)
     except (OSError, ValueError, cv2.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else ' '.join(str(error).split())

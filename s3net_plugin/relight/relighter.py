@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from s3net_plugin.data.images import resize
+from s3net_plugin.data.decode import resize
+from s3net_plugin.relight.guided_upsampling import guided_upsample
 from s3net_plugin.relight.photo import Photo
-from s3net_plugin.relight.transfer import transfer_light
 
 MIN_SIZE = 32  # what the network needs at least
 
@@ -92,4 +92,4 @@ class Relighter:
     def relight(self, photo: Photo, view: View, guide: View | None) -> Photo:
         """Return ``photo``, of which the network sees ``view``, under the light of ``guide``, in full size."""
         relit = self.relight_view(view, guide)
-        return dataclasses.replace(photo, pixels=transfer_light(photo.pixels, view.rgb, relit))
+        return dataclasses.replace(photo, pixels=guided_upsample(photo.pixels, view.rgb, relit))

@@ -15,13 +15,13 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from s3net_plugin.archs.shading import DIRECTIONS
-from s3net_plugin.data.images import resize
+from s3net_plugin.data.decode import resize
 from s3net_plugin.relight.batch import one_line, report
 from s3net_plugin.relight.jobs import depth_map, files_in
 from s3net_plugin.relight.lights import Light, guide_under
 from s3net_plugin.relight.relighter import Relighter, View, cover
 from s3net_plugin.relight.views import Views
-from s3net_plugin.utils.files import written_aside
+from s3net_plugin.utils.files import atomic_write
 from s3net_plugin.utils.panel import GAP, labelled_row
 
 COLUMNS = 4  # at most
@@ -107,7 +107,7 @@ def write_animation(path: Path, pictures: Sequence[np.ndarray]) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         if path.suffix == '.gif':
             first, *others = (Image.fromarray(picture) for picture in pictures)
             first.save(aside, save_all=True, append_images=others, duration=round(FRAME_SECONDS * 1000), loop=0)
@@ -125,5 +125,5 @@ def write_animation(path: Path, pictures: Sequence[np.ndarray]) -> None:
 
 def write_sheet(path: Path, sheet: np.ndarray) -> None:
     """Write an uint8 RGB picture as PNG, whole or not at all."""
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         Image.fromarray(sheet).save(aside)

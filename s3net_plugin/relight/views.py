@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from s3net_plugin.data.images import resize
+from s3net_plugin.data.decode import resize
 from s3net_plugin.relight.depth_maps import read_depth
 from s3net_plugin.relight.photo import Photo, read_photo
 from s3net_plugin.relight.profiles import to_srgb

@@ -14,7 +14,7 @@ from s3net_plugin.report.figures import legend_below, save_figure
 
 
 def write_chart(runs: Sequence[Run], path: Path, *, with_published: bool = True) -> None:
-    """Draw the means: one chart a metric, a group of bars a data set, the published values as dashed lines.
+    """SampleIndex the means: one chart a metric, a group of bars a data set, the published values as dashed lines.
 
     Raises:
         OSError: ``path`` cannot be written.

@@ -18,7 +18,7 @@ FEW = 20  # points that are drawn as they are
 
 
 def write_curves(runs: Mapping[str, Mapping[str, Curve]], path: Path) -> None:
-    """Draw every curve of every run: one chart a name, one colour a run.
+    """SampleIndex every curve of every run: one chart a name, one colour a run.
 
     A curve of many points is drawn faintly, with its running mean over it. Where a value is not finite the line is
     broken, and a cross at the lower edge marks the place. The axis of a loss that is positive and falls to less than a

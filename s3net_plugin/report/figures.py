@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from s3net_plugin.utils.files import written_aside
+from s3net_plugin.utils.files import atomic_write
 
 
 def legend_below(figure: Figure) -> None:
@@ -26,5 +26,5 @@ def save_figure(figure: Figure, path: Path) -> None:
         OSError: it cannot be written.
         ValueError: the suffix of ``path`` is no picture format.
     """
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         figure.savefig(aside, dpi=120)

@@ -12,12 +12,12 @@ import torch
 from basicsr.utils import get_root_logger
 from torch import nn
 
-from s3net_plugin.report.machine import peak_memory
-from s3net_plugin.report.sheet import section, shrink, stack, write_picture
+from s3net_plugin.report.environment import peak_memory
+from s3net_plugin.report.pictures import section, shrink, stack, write_picture
 from s3net_plugin.report.statistics import metrics_csv, notable
 from s3net_plugin.report.summary import add_dataset, start_summary
 from s3net_plugin.report.table import dataset_markdown, summary_markdown
-from s3net_plugin.utils.files import written_aside
+from s3net_plugin.utils.files import atomic_write
 from s3net_plugin.utils.panel import relight_panel
 
 if TYPE_CHECKING:
@@ -106,5 +106,5 @@ def _bytes(memory: dict[str, Any]) -> int:
 
 
 def _write(path: Path, text: str) -> None:
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_text(text, encoding='utf-8', newline='\n')

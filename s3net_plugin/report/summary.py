@@ -13,7 +13,7 @@ from torch import nn
 from s3net_plugin.archs.pretrained import read_checkpoint
 from s3net_plugin.metrics import describe_metric
 from s3net_plugin.report.complexity import complexity
-from s3net_plugin.report.machine import git_hash, hardware, versions
+from s3net_plugin.report.environment import git_hash, hardware, versions
 from s3net_plugin.report.statistics import means_and_medians, ranked, worst
 
 if TYPE_CHECKING:

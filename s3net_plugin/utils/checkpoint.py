@@ -19,10 +19,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from s3net_plugin.utils.errors import OptionError
-from s3net_plugin.utils.files import written_aside
+from s3net_plugin.utils.files import atomic_write
 
 
-def save_whole(content: dict[str, Any], path: str | Path) -> None:
+def save_atomic(content: dict[str, Any], path: str | Path) -> None:
     """Write ``content`` with ``torch.save`` so that ``path`` is either what it was before or the whole new file.
 
     Raises:
@@ -30,7 +30,7 @@ def save_whole(content: dict[str, Any], path: str | Path) -> None:
     """
     path = Path(path)
     try:
-        with written_aside(path) as aside, aside.open('wb') as file:
+        with atomic_write(path) as aside, aside.open('wb') as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
@@ -41,7 +41,7 @@ def save_whole(content: dict[str, Any], path: str | Path) -> None:
         raise OSError(f'{path}: cannot be saved ({reason}); what was there before is unchanged') from error
 
 
-def load_plain(path: str | Path) -> dict[str, Any]:
+def load_weights_only(path: str | Path) -> dict[str, Any]:
     """Return the dict of tensors and plain values in a checkpoint, on the CPU.
 
     Raises:
@@ -74,7 +74,7 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
         ValueError: The file is damaged, refused as unsafe, or holds no state dict.
     """
     path = Path(path)
-    content = _load_safetensors(path) if path.suffix == '.safetensors' else load_plain(path)
+    content = _load_safetensors(path) if path.suffix == '.safetensors' else load_weights_only(path)
     try:
         return plain_state_dict(content)
     except ValueError as error:
@@ -116,7 +116,7 @@ def shorten(names: list[str], limit: int = 8) -> str:
     return shown if len(names) <= limit else f'{shown} and {len(names) - limit} more'
 
 
-def describe_misfit(expected: Mapping[str, torch.Tensor], got: Mapping[str, torch.Tensor]) -> str:
+def state_dict_mismatch(expected: Mapping[str, torch.Tensor], got: Mapping[str, torch.Tensor]) -> str:
     """Say in one line what keeps ``got`` from being a state dict like ``expected``; empty if nothing does."""
     missing = [name for name in expected if name not in got]
     unknown = [name for name in got if name not in expected]
@@ -172,7 +172,7 @@ def check_fit(
     difference = describe_difference(content.get(name), options)
     weights = {str(key).removeprefix('module.'): value for key, value in params.items()}
     strange = [key for key, value in weights.items() if not isinstance(value, Tensor)]
-    misfit = f'{shorten(strange)} are no weights' if strange else describe_misfit(net.state_dict(), weights)
+    misfit = f'{shorten(strange)} are no weights' if strange else state_dict_mismatch(net.state_dict(), weights)
     if difference and (misfit or type(net).__module__.startswith('s3net_plugin.')):
         raise OptionError(f'{where} was trained with another {name}: {difference}; make them equal')
     if misfit:

@@ -47,7 +47,7 @@ def init_dist(launcher: str, backend: str | None = None, port: int | None = None
     dist.init_process_group(backend=backend or ('nccl' if gpus else 'gloo'))
 
 
-def announced_processes(launcher: str) -> int:
+def launcher_world_size(launcher: str) -> int:
     """Return the number of processes that a launcher has started, before they have joined.
 
     Raises:
@@ -103,7 +103,7 @@ def wrap(net: nn.Module, device: torch.device, find_unused_parameters: bool) -> 
     )
 
 
-def agreed(value: T) -> T:
+def broadcast_object(value: T) -> T:
     """Return the first process's ``value`` (anything that can be pickled) in every process; alone, ``value``."""
     if not dist.is_initialized():
         return value
@@ -112,7 +112,7 @@ def agreed(value: T) -> T:
     return values[0]
 
 
-def gathered(value: T) -> list[T]:
+def all_gather_object(value: T) -> list[T]:
     """Return the ``value`` of every process, by rank, in every process; alone, a list of one."""
     if not dist.is_initialized():
         return [value]
@@ -121,7 +121,7 @@ def gathered(value: T) -> list[T]:
     return values  # type: ignore[return-value]
 
 
-def leave() -> None:
+def shutdown() -> None:
     """Leave the process group together: a launcher ends all others as soon as one process is gone."""
     if dist.is_initialized():
         dist.barrier()

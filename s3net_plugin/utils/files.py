@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a name beside ``path`` to write to; it becomes ``path`` at the end, and is removed if anything fails.
 
     It keeps the suffix, by which many writers choose a format, and is short, since ``path`` may have the longest name

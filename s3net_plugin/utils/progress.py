@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from s3net_plugin.utils.distributed import agreed
+from s3net_plugin.utils.distributed import broadcast_object
 
 
 class Progress:
@@ -36,7 +36,7 @@ class Progress:
         """
         state = self.resumed
         # Without manual_seed in the option file every process has drawn its own.
-        sampler.seed = agreed(state.get('manual_seed', opt['manual_seed']))
+        sampler.seed = broadcast_object(state.get('manual_seed', opt['manual_seed']))
         # A generator of its own: what the loader draws leaves the state of the global one alone.
         loader.generator = torch.Generator().manual_seed(sampler.seed)
         self._sampler, self.validation = sampler, validation

@@ -10,7 +10,7 @@ import pytest
 import torch
 from basicsr.archs import build_network
 
-RENDERED = Path(__file__).parents[1] / 'data/rendered'
+RENDERED = Path(__file__).parents[1] / 'assets/rendered'
 WORK_SIZE = 96
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from s3net_plugin.app.studio import SAMPLE
+from s3net_plugin.app.service import SAMPLE
 from s3net_plugin.archs.load import load_network
 from s3net_plugin.relight.lights import Light, guide_under
 from s3net_plugin.relight.relighter import Relighter

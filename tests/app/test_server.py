@@ -69,7 +69,7 @@ def test_a_light_by_name_is_one_of_those_in_the_package(app):
     depth = upload(app, (RENDERED / 'scene_depth.png').read_bytes(), 'depth.png')
     files = (photo, depth, None, None)
     assert 'event: complete' in call(app, *files, source='Choose the sun', direction='SW')
-    assert 'event: error' in call(app, *files, source='Choose the sun', direction='../../../tests/data/rendered/x')
+    assert 'event: error' in call(app, *files, source='Choose the sun', direction='../../../tests/assets/rendered/x')
 
 
 def test_too_many_pixels_are_refused(app, tmp_path):

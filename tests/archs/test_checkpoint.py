@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from s3net_plugin.utils.checkpoint import describe_misfit, plain_state_dict, read_state_dict
+from s3net_plugin.utils.checkpoint import plain_state_dict, read_state_dict, state_dict_mismatch
 
 STATE = {'a.weight': torch.arange(6.0).reshape(2, 3), 'a.bias': torch.ones(2)}
 
@@ -63,10 +63,10 @@ def test_what_is_no_state_dict_is_refused(content):
 def test_misfit_lists_missing_unknown_and_misshaped():
     got = {'a.weight': torch.ones(3, 3), 'b': torch.ones(1)}
     expected = 'missing: a.bias; unknown: b; shapes: a.weight is (3, 3) and should be (2, 3)'
-    assert describe_misfit(STATE, got) == expected
-    assert describe_misfit(STATE, STATE) == ''
+    assert state_dict_mismatch(STATE, got) == expected
+    assert state_dict_mismatch(STATE, STATE) == ''
 
 
 def test_long_lists_are_cut():
     names = {f'layer{i}': torch.ones(1) for i in range(100)}
-    assert describe_misfit(names, {}).endswith('layer7 and 92 more')
+    assert state_dict_mismatch(names, {}).endswith('layer7 and 92 more')

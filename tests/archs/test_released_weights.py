@@ -33,7 +33,7 @@ def test_imported_checkpoint_reproduces_the_released_output(released_checkpoint,
     x = np.random.RandomState(1000).random_sample((1, 8, 64, 96)).astype(np.float32)
     with torch.no_grad():
         output = network(torch.from_numpy(x)).numpy()
-    expected = np.load(ROOT / 'tests/data/s3net_released_output.npz')['output']
+    expected = np.load(ROOT / 'tests/assets/s3net_released_output.npz')['output']
     np.testing.assert_allclose(output, expected, rtol=0, atol=1e-4)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from s3net_plugin.cli import main
-from s3net_plugin.data import Draw, RGBDRelightPairedDataset
-from s3net_plugin.data.lmdb_database import INFO_KEY
-from s3net_plugin.data.prepare import prepare
+from s3net_plugin.data import RGBDRelightPairedDataset, SampleIndex
+from s3net_plugin.data.lmdb.database import INFO_KEY
+from s3net_plugin.data.lmdb.prepare import prepare
+from s3net_plugin.running.cli import main
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def prepared(rendered, tmp_path):
 
 def corrupt(root, options):
     """Damage all depth maps of a prepared set, but for what is read before a run starts."""
-    first = RGBDRelightPairedDataset(options)[Draw(0, 0, 0, 0)]
+    first = RGBDRelightPairedDataset(options)[SampleIndex(0, 0, 0, 0)]
     spared = {Path(first[name]).name[: len('Image000')].encode() for name in ('lq_path', 'guide_path')}
     with lmdb.open(str(root / 'depth.lmdb')) as env, env.begin(write=True) as transaction:
         for key, value in list(transaction.cursor()):

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from s3net_plugin.data import benchmark
+from s3net_plugin.benchmark import data as data_benchmark
 from tests.conftest import ROOT
 
 
@@ -67,7 +67,7 @@ def test_check_ends_with_a_status_and_lists_all(layouts, tmp_path, run):
 
 
 def test_benchmark_compares_all_readers(tmp_path, monkeypatch, run):
-    monkeypatch.setattr(benchmark, 'START_METHODS', ('fork',))
+    monkeypatch.setattr(data_benchmark, 'START_METHODS', ('fork',))
     status, out, _ = run(
         'benchmark_data', '--size', '64', '--scenes', '2', '--samples', '3', '--json', tmp_path / 'a.json'
     )
@@ -82,10 +82,10 @@ def test_benchmark_compares_all_readers(tmp_path, monkeypatch, run):
 
 
 def test_the_yardstick_reads_the_same_samples(tmp_path):
-    benchmark.write_photos(tmp_path / 'source', scenes=2, size=32)
+    data_benchmark.write_photos(tmp_path / 'source', scenes=2, size=32)
     for crop in (0, 16):
-        plain, ours = (benchmark.open_dataset(reader, tmp_path, crop) for reader in ('plain', 'disk'))
-        for draw in benchmark.draws(len(plain), 6):
+        plain, ours = (data_benchmark.open_dataset(reader, tmp_path, crop) for reader in ('plain', 'disk'))
+        for draw in data_benchmark.draws(len(plain), 6):
             expected, sample = plain[draw], ours[draw]
             for key in ('lq', 'gt'):
                 assert expected[key].shape == sample[key].shape

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from s3net_plugin.data.draws import chances, fixed_chances, is_held_out, mirrored, pick, spread
+from s3net_plugin.data.draws import fixed_chances, is_held_out, mirrored, pick, sample_params, spread
 
 LIGHTS = [f'{t}_{d}' for t in (2500, 3500, 4500, 5500, 6500) for d in ('N', 'NE', 'E', 'SE', 'S', 'SW', 'W', 'NW')]
 PAIRS = list(itertools.permutations(LIGHTS, 2))
@@ -11,13 +11,13 @@ PAIRS = list(itertools.permutations(LIGHTS, 2))
 
 def test_every_counter_matters_and_nothing_else():
     counters = [(0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)]
-    drawn = [chances(*each) for each in counters]
+    drawn = [sample_params(*each) for each in counters]
     assert len(set(drawn)) == len(counters)
-    assert [chances(*each) for each in reversed(counters)] == drawn[::-1]
+    assert [sample_params(*each) for each in reversed(counters)] == drawn[::-1]
 
 
 def test_draws_are_uniform_and_independent():
-    drawn = np.array([chances(0, 0, number, 7) for number in range(4000)])
+    drawn = np.array([sample_params(0, 0, number, 7) for number in range(4000)])
     assert drawn.min() >= 0 and drawn.max() < 1
     # standard errors of a uniform mean and of a correlation: 0.0046 and 0.016
     np.testing.assert_allclose(drawn.mean(axis=0), 0.5, atol=0.025)

@@ -10,9 +10,9 @@ import torch
 from basicsr.data import build_dataloader, build_dataset
 from torch.utils.data import DataLoader, default_collate
 
-from s3net_plugin.checks.data import build_dataset as build_checked
-from s3net_plugin.data import Draw, DrawSampler, RGBDRelightPairedDataset
-from s3net_plugin.data.prepare import prepare
+from s3net_plugin.config.datasets import build_dataset as build_checked
+from s3net_plugin.data import RGBDRelightPairedDataset, SampleIndex, StatefulDistributedSampler
+from s3net_plugin.data.lmdb.prepare import prepare
 from s3net_plugin.utils.errors import OptionError
 
 LIGHTS = [f'{t}_{d}' for t in (2500, 6500) for d in ('N', 'E', 'W')]
@@ -93,7 +93,7 @@ def test_a_crop_and_a_flip_are_the_same_in_all_images(vidit):
     dataset = RGBDRelightPairedDataset(options(root, gt_size=16, use_hflip=True))
     places, flips = set(), 0
     for number in range(150):
-        sample = dataset[Draw(5, seed=0, epoch=0, number=number)]
+        sample = dataset[SampleIndex(5, seed=0, epoch=0, number=number)]
         lq, gt = planes(sample, pixels)
         found = [
             (top, left, step)
@@ -125,14 +125,14 @@ def test_resize_makes_squares_by_area(vidit):
 
 def test_training_draws_afresh_in_every_epoch_and_repeat(vidit):
     dataset = RGBDRelightPairedDataset(options(vidit[0]))
-    paths = {dataset[Draw(3, seed=0, epoch=e, number=n)]['lq_path'] for e in range(4) for n in range(4)}
+    paths = {dataset[SampleIndex(3, seed=0, epoch=e, number=n)]['lq_path'] for e in range(4) for n in range(4)}
     assert len(paths) > 5
-    again = [dataset[Draw(3, seed=1, epoch=2, number=3)] for _ in range(2)]
+    again = [dataset[SampleIndex(3, seed=1, epoch=2, number=3)] for _ in range(2)]
     assert again[0]['lq_path'] == again[1]['lq_path'] and torch.equal(again[0]['lq'], again[1]['lq'])
 
 
 def epoch(dataset, epoch, workers=0, context=None):
-    sampler = DrawSampler(dataset, 1, 0, 2)
+    sampler = StatefulDistributedSampler(dataset, 1, 0, 2)
     sampler.seed = 7
     sampler.set_epoch(epoch)
     loader = DataLoader(
@@ -170,7 +170,7 @@ def test_validation_is_always_the_same_and_its_names_are_unique(vidit, phase):
     random.seed(1)
     again = RGBDRelightPairedDataset(opt)
     for index, sample in reversed(list(enumerate(first))):
-        assert sample['lq_path'] == again[Draw(index, seed=9, epoch=9, number=9)]['lq_path']
+        assert sample['lq_path'] == again[SampleIndex(index, seed=9, epoch=9, number=9)]['lq_path']
         assert torch.equal(sample['lq'], again[index]['lq'])
     names = [Path(sample['lq_path']).stem for sample in first]  # what SRModel names images by
     assert len(set(names)) == len(names)
@@ -188,7 +188,7 @@ def test_num_samples_bounds_a_validation_set(vidit):
 def test_held_out_light_pairs_are_for_validation_alone(vidit):
     def light_pairs(phase):
         dataset = RGBDRelightPairedDataset(options(vidit[0], phase=phase, holdout_pairs=0.4, gt_size=4))
-        draws = [Draw(i, seed=0, epoch=0, number=n) for i in range(len(dataset)) for n in range(6)]
+        draws = [SampleIndex(i, seed=0, epoch=0, number=n) for i in range(len(dataset)) for n in range(6)]
         samples = [dataset[draw] for draw in draws]
         return {
             tuple(name.split('_', 1)[1] for name in Path(sample['lq_path']).stem.split('__to__')) for sample in samples
@@ -272,7 +272,7 @@ def test_basicsr_builds_it_and_its_loaders_from_options(vidit):
     opt = options(vidit[0], gt_size=16, use_hflip=True, dataset_enlarge_ratio=2, prefetch_mode='cpu', scale=1)
     dataset = build_dataset(opt)
     assert dataset.opt['name'] == 'Tiny'
-    loader = build_dataloader(dataset, opt, num_gpu=0, sampler=DrawSampler(dataset, 1, 0, 2), seed=0)
+    loader = build_dataloader(dataset, opt, num_gpu=0, sampler=StatefulDistributedSampler(dataset, 1, 0, 2), seed=0)
     batches = list(loader)
     assert len(batches) == len(dataset) and batches[0]['lq'].shape == (2, 8, 16, 16)
     val = options(vidit[0], phase='val', num_samples=3)

@@ -6,10 +6,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from s3net_plugin.data.draws import chances
-from s3net_plugin.data.lmdb_reader import LmdbReader
-from s3net_plugin.data.lmdb_records import encode_depth, encode_image, encode_key
-from s3net_plugin.data.lmdb_writer import LmdbWriter
+from s3net_plugin.data.draws import sample_params
+from s3net_plugin.data.lmdb.reader import LmdbReader
+from s3net_plugin.data.lmdb.records import encode_depth, encode_image, encode_key
+from s3net_plugin.data.lmdb.writer import LmdbWriter
 from s3net_plugin.data.scene_index import index_everything
 from s3net_plugin.rendering.folder import LIGHTS
 
@@ -64,5 +64,5 @@ def test_opening_and_indexing_is_fast_and_small(roots, layout, samples, records)
         tracemalloc.stop()
     print(f'{layout}: {min(seconds):.2f} s, kept {kept / records:.0f}, at most {peak / records:.0f} bytes a record')
     assert kept / records < 100
-    files = index.files(samples - 1, chances(0, 0, 0, 0))
+    files = index.files(samples - 1, sample_params(0, 0, 0, 0))
     assert reader.image(files.input).shape == (1, 1, 3) and reader.depth(files.guide_depth).shape == (1, 1)

@@ -3,7 +3,7 @@ import itertools
 
 import pytest
 
-from s3net_plugin.data.draws import chances, is_held_out
+from s3net_plugin.data.draws import is_held_out, sample_params
 from s3net_plugin.data.scene_index import PairIndex, SceneIndex
 
 LIGHTS = [f'{t}_{d}' for t in (2500, 4500, 6500) for d in ('N', 'NE', 'E', 'S', 'W')]
@@ -19,7 +19,7 @@ def index_of(files, numbers=None, holdout=0.0, only_held_out=False):
 
 
 def drawn(index, times=20):
-    return [index.files(i, chances(0, 0, n, i)) for i in range(len(index)) for n in range(times)]
+    return [index.files(i, sample_params(0, 0, n, i)) for i in range(len(index)) for n in range(times)]
 
 
 def split(name):
@@ -30,7 +30,7 @@ def split(name):
 def test_length_is_scenes_times_lights_and_every_image_is_an_input_once():
     index = index_of(names())
     assert len(index) == 4 * 15
-    inputs = [index.files(i, chances(0, 0, 0, i)).input for i in range(len(index))]
+    inputs = [index.files(i, sample_params(0, 0, 0, i)).input for i in range(len(index))]
     assert sorted(inputs) == sorted(name for name in names() if name.endswith('.png'))
 
 
@@ -47,7 +47,7 @@ def test_the_target_is_the_same_scene_under_the_guides_light():
 
 def test_all_targets_and_guides_are_drawn_about_equally_often():
     index = index_of(names())
-    got = [index.files(0, chances(0, 0, n, 0)) for n in range(4200)]
+    got = [index.files(0, sample_params(0, 0, n, 0)) for n in range(4200)]
     targets = collections.Counter(files.target for files in got)
     guides = collections.Counter(files.guide for files in got)
     assert len(targets) == 14 and min(targets.values()) > 200 and max(targets.values()) < 400
@@ -97,7 +97,7 @@ def test_scene_numbers_select_inclusively():
 
 @pytest.mark.parametrize('suffix', ['.npy', '.png', '.exr'])
 def test_depth_maps_of_all_kinds_are_found(suffix):
-    assert index_of(names(depth=suffix)).files(0, chances(0, 0, 0, 0)).input_depth == f'Image001{suffix}'
+    assert index_of(names(depth=suffix)).files(0, sample_params(0, 0, 0, 0)).input_depth == f'Image001{suffix}'
 
 
 @pytest.mark.parametrize(
@@ -139,17 +139,17 @@ PAIRS = {
 def test_pairs_share_their_names():
     index = PairIndex(Folders(**PAIRS), 'pairs', numbers=None, needs_target=True)
     assert len(index) == 2
-    assert index.files(0, chances(0, 0, 0, 0)) == (
+    assert index.files(0, sample_params(0, 0, 0, 0)) == (
         'input/Pair001.png', 'input/Pair001.npy', 'guide/Pair001.png', 'guide/Pair001.exr', 'target/Pair001.png',
         'input/Pair001.png',
     )  # fmt: skip
-    second = index.files(1, chances(0, 0, 0, 0))
+    second = index.files(1, sample_params(0, 0, 0, 0))
     assert (second.input_depth, second.guide_depth) == ('input/Pair002_depth.png', 'guide/Pair002.npy')
 
 
 def test_numbers_select_pairs():
     index = PairIndex(Folders(**PAIRS), 'pairs', numbers=(2, 2), needs_target=True)
-    assert len(index) == 1 and index.files(0, chances(0, 0, 0, 0)).input == 'input/Pair002.png'
+    assert len(index) == 1 and index.files(0, sample_params(0, 0, 0, 0)).input == 'input/Pair002.png'
     with pytest.raises(ValueError, match=r'`scenes: \[2, 9\]` asks for more than is there, Pair001 to Pair002'):
         PairIndex(Folders(**PAIRS), 'pairs', numbers=(2, 9), needs_target=True)
 
@@ -157,7 +157,7 @@ def test_numbers_select_pairs():
 def test_target_may_be_missing_as_a_whole_in_a_test_set_only():
     folders = {**PAIRS, 'target': []}
     index = PairIndex(Folders(**folders), 'pairs', numbers=None, needs_target=False)
-    assert index.files(0, chances(0, 0, 0, 0)).target is None
+    assert index.files(0, sample_params(0, 0, 0, 0)).target is None
     with pytest.raises(ValueError, match=r'missing images: target/Pair001\.png, target/Pair002\.png'):
         PairIndex(Folders(**folders), 'pairs', numbers=None, needs_target=True)
 
@@ -180,6 +180,6 @@ def test_unpaired_names_are_an_error_that_names_them(change, message):
 def test_one_to_one_has_a_depth_folder_and_no_guide():
     folders = {'input': ['Image001.png'], 'depth': ['Image001.png'], 'target': ['Image001.png']}
     index = PairIndex(Folders(**folders), 'one_to_one', numbers=None, needs_target=True)
-    assert index.files(0, chances(0, 0, 0, 0)) == (
+    assert index.files(0, sample_params(0, 0, 0, 0)) == (
         'input/Image001.png', 'depth/Image001.png', None, None, 'target/Image001.png', 'input/Image001.png',
     )  # fmt: skip

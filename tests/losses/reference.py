@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-_VALUES = json.loads((Path(__file__).parents[1] / 'data/losses.json').read_text())
+_VALUES = json.loads((Path(__file__).parents[1] / 'assets/losses.json').read_text())
 
 
 def cases(loss):

@@ -23,7 +23,7 @@ def _main(argv, folder, environment, log):
     sys.path.insert(0, str(folder))
     import torch
 
-    from s3net_plugin.cli import main
+    from s3net_plugin.running.cli import main
 
     torch.set_num_threads(1)
     if environment.get('RANK') == '0' and 'SECONDS_TO_START' in environment:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from s3net_plugin.data import Draw, RGBDRelightPairedDataset
-from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.data import RGBDRelightPairedDataset, SampleIndex
+from s3net_plugin.utils.checkpoint import load_weights_only
 
 
 def steps(folder, rank=0):
@@ -25,8 +25,8 @@ def states(folder):
 def result(folder):
     """Return everything that the run saved last: latest network, training state, best network and best results."""
     experiment = folder / 'experiments/tiny'
-    latest, best = (load_plain(experiment / f'models/net_g_{name}.pth') for name in ('latest', 'best'))
-    state = load_plain(experiment / f'training_states/{states(folder)[-1]}.state')
+    latest, best = (load_weights_only(experiment / f'models/net_g_{name}.pth') for name in ('latest', 'best'))
+    state = load_weights_only(experiment / f'training_states/{states(folder)[-1]}.state')
     return latest, state, best, json.loads((experiment / 'validation.json').read_text())
 
 
@@ -43,7 +43,7 @@ def damaged(rendered, folder):
     """Copy a rendered set and damage the images of its second scene, but for what is read before a run starts."""
     shutil.copytree(rendered, folder)
     common = {'phase': 'train', 'layout': 'scenes', 'dataroot': str(folder), 'scenes': [0, 1]}
-    first = RGBDRelightPairedDataset({**common, 'name': 'x', 'type': 'x'})[Draw(0, 0, 0, 0)]
+    first = RGBDRelightPairedDataset({**common, 'name': 'x', 'type': 'x'})[SampleIndex(0, 0, 0, 0)]
     for image in set(folder.glob('Image001_*.png')) - {Path(first['guide_path'])}:
         image.write_bytes(image.read_bytes()[:60])
     return folder

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from s3net_plugin.utils.checkpoint import load_plain
-from s3net_plugin.utils.stopping import EXIT_STOPPED
+from s3net_plugin.utils.checkpoint import load_weights_only
+from s3net_plugin.utils.preemption import EXIT_STOPPED
 from tests.models.commands import Command, free_port, launch, until
 from tests.models.runs import damaged, equal, result, states, steps
 
@@ -37,7 +37,7 @@ def samples(folder, ranks):
 
 
 def weights(folder, key='params'):
-    return load_plain(folder / 'experiments/tiny/models/net_g_latest.pth')[key]
+    return load_weights_only(folder / 'experiments/tiny/models/net_g_latest.pth')[key]
 
 
 def furthest(a, b):

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from s3net_plugin.utils.checkpoint import load_plain
-from s3net_plugin.utils.stopping import EXIT_STOPPED
+from s3net_plugin.utils.checkpoint import load_weights_only
+from s3net_plugin.utils.preemption import EXIT_STOPPED
 from tests.models.commands import Command, until
 from tests.models.runs import damaged, equal, result, states, steps
 
@@ -144,7 +144,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_leaves_what_was_there(prepare,
     assert error.startswith(f'basicsr: error: {models}/net_g_4.pth: cannot be saved (')
     assert 'Traceback' not in command.output
     assert sorted(file.name for file in models.iterdir()) == ['net_g_2.pth', 'net_g_best.pth']
-    assert all(load_plain(file)['params'] for file in models.iterdir())
+    assert all(load_weights_only(file)['params'] for file in models.iterdir())
     assert states(tmp_path) == [2]
     Command(tmp_path, 'train', '-opt', path, '--auto_resume').succeed()
     Command(tmp_path / 'whole', 'train', '-opt', prepare(tmp_path / 'whole', changes)).succeed()

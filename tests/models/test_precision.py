@@ -3,7 +3,7 @@ import torch
 from basicsr.archs import build_network
 from torch import nn
 
-from s3net_plugin.models.precision import Precision, Verdict, prepare_network
+from s3net_plugin.models.precision import Precision, StepStatus, prepare_network
 
 CPU = torch.device('cpu')
 
@@ -29,7 +29,7 @@ def test_a_state_without_a_scaler_and_one_that_is_not_needed_are_ignored():
 @pytest.mark.parametrize('stop', [False, True])
 @pytest.mark.parametrize(('total', 'failed'), [(1.0, False), (float('nan'), True), (float('-inf'), True)])
 def test_a_verdict_is_read_as_it_was_given(total, failed, stop):
-    verdict = Verdict(torch.tensor(total), stop, distributed=False)
+    verdict = StepStatus(torch.tensor(total), stop, distributed=False)
     assert verdict.read() == (failed, stop)
 
 

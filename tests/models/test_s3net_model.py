@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.utils.checkpoint import load_weights_only
 from s3net_plugin.utils.errors import RunError
 from tests.models.steps import TINY, curve, same, step, tensors
 
@@ -31,7 +31,7 @@ def test_without_an_average_checkpoints_hold_one_network(build, tmp_path):
     model = build({'train:ema_decay': 0})
     step(model)
     model.save(0, 1)
-    assert load_plain(tmp_path / 'models/net_g_1.pth').keys() == {'params', 'network_g'}
+    assert load_weights_only(tmp_path / 'models/net_g_1.pth').keys() == {'params', 'network_g'}
 
 
 # -- steps that fail -------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_a_run_may_change_its_memory_layout_when_it_goes_on(build, tmp_path, fus
     results = []
     for layout in (False, True):
         resumed = build({**options, **saved, 'train:channels_last': layout}, network=network)
-        resumed.resume_training(load_plain(tmp_path / 'training_states/3.state'))
+        resumed.resume_training(load_weights_only(tmp_path / 'training_states/3.state'))
         step(resumed, 4)
         results.append(tensors(resumed.net_g))
     for name, value in results[0].items():

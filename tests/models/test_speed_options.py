@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from s3net_plugin.utils.stopping import EXIT_STOPPED
+from s3net_plugin.utils.preemption import EXIT_STOPPED
 from tests.models.commands import Command, launch, until
 from tests.models.runs import equal, result, states, steps
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from s3net_plugin.utils.checkpoint import load_plain
+from s3net_plugin.utils.checkpoint import load_weights_only
 from s3net_plugin.utils.errors import OptionError, RunError
 from tests.models.steps import S3NET, SLOW, batch, curve, gradient, same, step, tensors
 
@@ -40,7 +40,7 @@ def test_float16_lowers_its_scale_after_a_bad_step_and_keeps_it_in_the_state(bui
     assert (model.get_current_log()['skipped'], model.get_current_log()['loss_scale']) == (1, 2**15)
     model.save(0, 3)
     resumed = build(options)
-    resumed.resume_training(load_plain(tmp_path / 'training_states/3.state'))
+    resumed.resume_training(load_weights_only(tmp_path / 'training_states/3.state'))
     assert resumed.get_current_log()['loss_scale'] == 2**15
     assert resumed.get_current_log()['skipped'] == 1
 
@@ -75,7 +75,7 @@ def test_compiled_checkpoints_load_without_compile_and_the_other_way_round(build
     assert counters['frames']['ok'] > 0
     compiled.save(0, 6)
     path = tmp_path / 'models/net_g_6.pth'
-    content = load_plain(path)
+    content = load_weights_only(path)
     assert content['params'].keys() == content['params_ema'].keys() == plain.net_g.state_dict().keys()
     for options in ({}, {'train:compile': True}):
         again = build({**options, 'path:pretrain_network_g': str(path)}, seed=1)
@@ -89,10 +89,10 @@ def test_padded_channels_train_the_same_and_are_in_no_checkpoint(build, tmp_path
     assert count[1] > count[0]
     assert torch.allclose(curve(plain, 4), curve(padded, 4), rtol=1e-4)
     padded.save(0, 4)
-    content = load_plain(tmp_path / 'models/net_g_4.pth')
+    content = load_weights_only(tmp_path / 'models/net_g_4.pth')
     for name, tensor in plain.net_g.state_dict().items():
         assert content['params'][name].shape == content['params_ema'][name].shape == tensor.shape
-    state = load_plain(tmp_path / 'training_states/4.state')
+    state = load_weights_only(tmp_path / 'training_states/4.state')
     weights = {'path:pretrain_network_g': str(tmp_path / 'models/net_g_4.pth')}
     resumed = build({**options, **weights}, network=S3NET, seed=1)
     resumed.resume_training(state)
@@ -131,7 +131,7 @@ def test_a_resumed_optimizer_is_fused_if_the_option_file_says_so(build, tmp_path
     step(model, 1)
     model.save(0, 1)
     resumed = build({**options(fused), 'path:pretrain_network_g': str(tmp_path / 'models/net_g_1.pth')})
-    resumed.resume_training(load_plain(tmp_path / 'training_states/1.state'))
+    resumed.resume_training(load_weights_only(tmp_path / 'training_states/1.state'))
     assert resumed.optimizer_g.param_groups[0]['fused'] is fused
     for each in (model, resumed):
         step(each, 2)

@@ -9,7 +9,7 @@ from basicsr.archs import build_network
 import s3net_plugin  # noqa: F401  registers S3Net
 
 ROOT = Path(__file__).parents[2]
-RENDERED = ROOT / 'tests/data/rendered'
+RENDERED = ROOT / 'tests/assets/rendered'
 
 
 def load_script(name):

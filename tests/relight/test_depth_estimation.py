@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from s3net_plugin.relight.depth_estimation import DEFAULT_MODEL, DepthEstimator
+from s3net_plugin.relight.depth import DEFAULT_MODEL, DepthEstimator
 from s3net_plugin.relight.depth_maps import depth_from_disparity, depth_from_metric
-from s3net_plugin.utils import hub
+from s3net_plugin.utils import download
 from tests.relight.pictures import smooth_noise
 
 
@@ -49,9 +49,9 @@ def test_model_that_cannot_be_had_is_one_clear_error(monkeypatch, tmp_path):
     def silent(*args, **kwargs):
         time.sleep(60)
 
-    monkeypatch.setattr(hub.huggingface_hub, 'get_hf_file_metadata', silent)
-    monkeypatch.setattr(hub.huggingface_hub.constants, 'HF_HUB_CACHE', str(tmp_path))
-    monkeypatch.setattr(hub, 'PATIENCE', 0.2)
+    monkeypatch.setattr(download.huggingface_hub, 'get_hf_file_metadata', silent)
+    monkeypatch.setattr(download.huggingface_hub.constants, 'HF_HUB_CACHE', str(tmp_path))
+    monkeypatch.setattr(download, 'PATIENCE', 0.2)
     start = time.monotonic()
     with pytest.raises(FileNotFoundError, match='--depth-model') as caught:
         DepthEstimator(DEFAULT_MODEL)

@@ -10,7 +10,7 @@ from s3net_plugin.report.curves import write_curves
 
 @pytest.fixture
 def draw(monkeypatch, tmp_path):
-    """Draw curves and return the figure."""
+    """SampleIndex curves and return the figure."""
 
     def draw(runs):
         drawn = []

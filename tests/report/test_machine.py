@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from s3net_plugin.report.machine import git_hash, hardware, peak_memory, versions
+from s3net_plugin.report.environment import git_hash, hardware, peak_memory, versions
 
 CPU = torch.device('cpu')
 

@@ -109,7 +109,7 @@ def test_the_released_network_is_evaluated_by_the_two_documented_commands(basics
     commands = re.findall(r'^#   (python|basicsr) (.+)$', path.read_text(), re.MULTILINE)
     assert [command for command, _ in commands] == ['python', 'basicsr']
     render(rendered, tmp_path / 'datasets/VIDIT/val', 'pairs')
-    shapes = json.loads((ROOT / 'tests/data/s3net_released_state_dict.json').read_text())
+    shapes = json.loads((ROOT / 'tests/assets/s3net_released_state_dict.json').read_text())
     torch.save({'state_dict': fill_state_dict(shapes)}, tmp_path / 'S3Net_authors.pth')
     for folder in ('scripts', 'options'):
         (tmp_path / folder).symlink_to(ROOT / folder)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from s3net_plugin.utils.baselines import colour_transfer, copy_input
+from s3net_plugin.metrics.baselines import colour_transfer, copy_input
 
 
 def test_copy_is_the_input():

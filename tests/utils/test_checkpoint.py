@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from s3net_plugin.utils import checkpoint
-from s3net_plugin.utils.checkpoint import load_plain, save_whole
+from s3net_plugin.utils.checkpoint import load_weights_only, save_atomic
 
 
 def test_what_is_saved_comes_back(tmp_path):
     path = tmp_path / 'a.pth'
-    save_whole({'params': {'w': torch.arange(3.0)}, 'iter': 3}, path)
-    content = load_plain(path)
+    save_atomic({'params': {'w': torch.arange(3.0)}, 'iter': 3}, path)
+    content = load_weights_only(path)
     assert content['iter'] == 3
     assert torch.equal(content['params']['w'], torch.arange(3.0))
     assert [entry.name for entry in tmp_path.iterdir()] == ['a.pth']
@@ -19,7 +19,7 @@ def test_what_is_saved_comes_back(tmp_path):
 
 def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     path = tmp_path / 'a.pth'
-    save_whole({'iter': 1}, path)
+    save_atomic({'iter': 1}, path)
 
     def full(content, file):
         file.write(b'half')
@@ -27,18 +27,18 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
 
     monkeypatch.setattr(checkpoint.torch, 'save', full)
     with pytest.raises(OSError, match=r'a\.pth: cannot be saved \(No space left on device\)'):
-        save_whole({'iter': 2}, path)
-    assert load_plain(path) == {'iter': 1}
+        save_atomic({'iter': 2}, path)
+    assert load_weights_only(path) == {'iter': 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ['a.pth']
 
 
 @pytest.mark.parametrize('keep', [0, 1, 100, -1])
 def test_a_torn_file_is_named(tmp_path, keep):
     path = tmp_path / 'a.pth'
-    save_whole({'w': torch.zeros(1000)}, path)
+    save_atomic({'w': torch.zeros(1000)}, path)
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(ValueError, match=r'a\.pth: not a whole checkpoint'):
-        load_plain(path)
+        load_weights_only(path)
 
 
 class Hostile:
@@ -55,10 +55,10 @@ def test_a_hostile_file_is_refused_and_not_run(tmp_path, monkeypatch, save):
     monkeypatch.chdir(tmp_path)
     save({'w': Hostile()}, tmp_path / 'a.pth')
     with pytest.raises(ValueError, match=r'a\.pth: refused'):
-        load_plain(tmp_path / 'a.pth')
+        load_weights_only(tmp_path / 'a.pth')
     assert not (tmp_path / 'hostile_ran').exists()
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'none\.pth: no such file'):
-        load_plain(tmp_path / 'none.pth')
+        load_weights_only(tmp_path / 'none.pth')

@@ -102,16 +102,16 @@ def test_slurm_without_an_answer_from_scontrol_is_one_line(slurm):
 
 
 def test_alone_there_is_nobody_to_agree_with():
-    assert distributed.agreed('mine') == 'mine'
-    assert distributed.gathered('mine') == ['mine']
-    distributed.leave()
+    assert distributed.broadcast_object('mine') == 'mine'
+    assert distributed.all_gather_object('mine') == ['mine']
+    distributed.shutdown()
 
 
 def _agree(rank, folder):
     dist.init_process_group('gloo', init_method=f'file://{folder}/meeting', rank=rank, world_size=2)
-    found = distributed.agreed(f'of {rank}'), distributed.gathered({'rank': rank})
+    found = distributed.broadcast_object(f'of {rank}'), distributed.all_gather_object({'rank': rank})
     (folder / str(rank)).write_text(repr(found))
-    distributed.leave()
+    distributed.shutdown()
     assert not dist.is_initialized()
 
 

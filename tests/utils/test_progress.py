@@ -7,7 +7,7 @@ import torch
 from basicsr.data.prefetch_dataloader import CPUPrefetcher, PrefetchDataLoader
 from torch.utils.data import DataLoader, Dataset
 
-from s3net_plugin.data.sampler import DrawSampler
+from s3net_plugin.data.sampling import StatefulDistributedSampler
 from s3net_plugin.utils.progress import Progress
 
 
@@ -29,7 +29,7 @@ class Job:
         self.total, self.processes = total, processes
         self.ranks = []
         for rank in range(processes):
-            sampler = DrawSampler(Numbers(length), processes, rank, ratio)
+            sampler = StatefulDistributedSampler(Numbers(length), processes, rank, ratio)
             kwargs = {'num_prefetch_queue': 1} if loader is PrefetchDataLoader else {}
             loaded = loader(dataset=sampler.dataset, batch_size=batch, sampler=sampler, drop_last=True, **kwargs)
             self.ranks.append((sampler, loaded, Progress()))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from s3net_plugin.utils.checkpoint import load_plain, save_whole
+from s3net_plugin.utils.checkpoint import load_weights_only, save_atomic
 from s3net_plugin.utils.rng import rng_state, set_rng_state
 
 
@@ -14,13 +14,13 @@ def draw():
 
 def test_all_generators_repeat_themselves_after_a_trip_through_a_file(tmp_path):
     draw()  # leaves half of a pair of normal numbers behind in Python's and NumPy's generators
-    save_whole({'rng': rng_state()}, tmp_path / 'a.state')
+    save_atomic({'rng': rng_state()}, tmp_path / 'a.state')
     expected = draw(), draw()
     random.seed(1)
     np.random.seed(1)  # noqa: NPY002
     torch.manual_seed(1)
     assert draw() != expected[0]
-    set_rng_state(load_plain(tmp_path / 'a.state')['rng'])
+    set_rng_state(load_weights_only(tmp_path / 'a.state')['rng'])
     assert (draw(), draw()) == expected
 
 

@@ -1,0 +1,165 @@
+"""Turns a folder of VIDIT into LMDB databases that a dataset reads in its stead."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from s3net_plugin.data.decode import resize
+from s3net_plugin.data.lmdb.database import check_settings, open_database
+from s3net_plugin.data.lmdb.reader import CODECS, DEPTH, RGB
+from s3net_plugin.data.lmdb.records import encode_depth, encode_image, encode_key
+from s3net_plugin.data.lmdb.writer import LmdbWriter
+from s3net_plugin.data.options import where_from
+from s3net_plugin.data.parallel import in_parallel
+from s3net_plugin.data.readers import DiskReader
+from s3net_plugin.data.scene_index import StoredFile, detect_layout, index_everything
+
+
+class Prepared(NamedTuple):
+    """What a prepared set holds."""
+
+    target: Path
+    layout: str
+    images: int
+    depth_maps: int
+    num_bytes: int
+
+
+def prepare(
+    source: Path,
+    target: Path,
+    *,
+    layout: str = 'auto',
+    target_images: Path | None = None,
+    size: int | None = None,
+    codec: str = 'png',
+    depth: str = 'float32',
+    workers: int = 1,
+    show_progress: bool = True,
+) -> Prepared:
+    """Write ``rgb.lmdb`` and ``depth.lmdb`` of a set of VIDIT into the folder ``target``.
+
+    They are built in a hidden folder beside ``target``, which is renamed when both are complete. A run that was stopped
+    is gone on with: what is stored already is not made again. A complete ``target`` is left alone.
+
+    Args:
+        source: The set's folder, in any layout of ``RGBDRelightPairedDataset``.
+        target: The folder to make; the dataset's ``dataroot``.
+        layout: ``scenes``, ``pairs``, ``one_to_one``, or ``auto`` to tell by the files.
+        target_images: Where the targets of ``pairs`` or ``one_to_one`` are, if not in the source's ``target``.
+        size: Bring every image and depth map to this square, as the dataset's ``resize`` does.
+        codec: One of ``IMAGE_CODECS``. ``png``: about the size of the source. ``raw``: H * W * 3 bytes an image, of
+            which a random crop reads its rows only.
+        depth: One of ``DEPTH_CODECS``: exact, or half the size.
+        workers: Number of threads.
+        show_progress: Show progress bars.
+
+    Raises:
+        ValueError: If the source is incomplete or corrupt, or ``target`` holds something else. One line.
+        OSError: If a file cannot be read or written.
+    """
+    source, target = source.expanduser().absolute(), target.expanduser().absolute()
+    _check_folders(source, target, target_images)
+    is_new = not target.exists() or (target.is_dir() and not any(target.iterdir()))
+    if not is_new and not any((target / name).is_dir() for name in CODECS):
+        raise ValueError(
+            f'{target}: is there already and is no database that prepare_vidit.py made; choose another --target'
+        )
+    reader = DiskReader(str(source), target=str(target_images.expanduser()) if target_images else None)
+    try:
+        layout = detect_layout(reader) if layout == 'auto' else layout
+        files = list(index_everything(reader, layout).stored())
+    except ValueError as error:
+        raise ValueError(f'{source}: {error}') from None
+
+    def encode(file: StoredFile) -> bytes:
+        if file.is_depth:
+            plane = reader.depth(file.name)
+            plane = plane if size is None else np.clip(resize(plane, size, size), 0, 1)
+            return encode_depth(plane, depth)
+        image = reader.image(file.name)
+        return encode_image(image if size is None else resize(image, size, size), codec)
+
+    settings = {'layout': layout, 'size': size, 'source': str(source)}
+    images = {encode_key(file.stem): file for file in files if not file.is_depth}
+    depth_maps = {encode_key(file.stem): file for file in files if file.is_depth}
+    parts = [(RGB, images, {'codec': codec, **settings}), (DEPTH, depth_maps, {'codec': depth, **settings})]
+    if is_new:
+        with _folder_beside(target) as aside:
+            for name, keys, described in parts:
+                expected = sum(Path(reader.path(file.name)).stat().st_size for file in keys.values())
+                with LmdbWriter(aside / name, expected_bytes=expected, settings=described) as writer:
+                    _fill(writer, keys, encode, workers, show_progress)
+            aside.rename(target)
+    for name, keys, described in parts:
+        _check(target, name, keys, described)
+    num_bytes = sum((target / name / 'data.mdb').stat().st_size for name in (RGB, DEPTH))
+    return Prepared(target, layout, len(images), len(depth_maps), num_bytes)
+
+
+def _check_folders(source: Path, target: Path, target_images: Path | None) -> None:
+    if not source.is_dir():
+        raise ValueError(f'{source}: no such folder; {where_from("scenes")}')
+    if target_images is not None:
+        if not target_images.expanduser().is_dir():
+            raise ValueError(f'{target_images}: no such folder; it is where the target images should be')
+        if (source / 'target').exists():
+            raise ValueError(f'{source}: has a folder target/ itself; leave out {target_images}')
+    if target == source or source in target.parents:
+        raise ValueError(f'{target}: is inside the source; choose a folder outside of it')
+
+
+@contextmanager
+def _folder_beside(target: Path) -> Iterator[Path]:
+    """Make or reopen the hidden folder in which ``target`` is built, for one run at a time."""
+    aside = target.with_name(f'.{target.name}.partial')
+    aside.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(aside, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f'{target}: another run is preparing it; wait for it to end') from None
+        try:
+            yield aside
+        finally:
+            with suppress(OSError):  # it holds something to go on with, or has been renamed
+                aside.rmdir()
+    finally:
+        os.close(descriptor)
+
+
+def _fill(
+    writer: LmdbWriter,
+    keys: dict[bytes, StoredFile],
+    encode: Callable[[StoredFile], bytes],
+    workers: int,
+    show_progress: bool,
+) -> None:
+    stored = writer.keys()
+    if not stored <= keys.keys():
+        raise ValueError(f'{writer.path}: was begun with files that the source lacks now; delete {writer.path.parent}')
+    missing = [key for key in keys if key not in stored]
+    results = in_parallel(lambda key: encode(keys[key]), missing, workers)
+    bar = tqdm(results, writer.path.name, len(keys), initial=len(stored), unit='file', disable=not show_progress)
+    for key, record in bar:
+        writer.put(key, record)
+    writer.finish()
+
+
+def _check(target: Path, name: str, keys: dict[bytes, StoredFile], settings: dict[str, Any]) -> None:
+    try:
+        database = open_database(str(target / name), CODECS[name])
+        check_settings(database.info, settings)
+        if set(database.iter_keys()) != keys.keys():
+            raise ValueError('it holds other files than the source')
+    except ValueError as error:
+        raise ValueError(f'{target}: is not what was asked for; choose another --target: {error}') from None

@@ -1,0 +1,242 @@
+"""Finds everything that is wrong with a data set, in files or in databases, before a training run does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from s3net_plugin.data.depth import DepthValueError, count_wrap_arounds
+from s3net_plugin.data.lmdb.database import open_database
+from s3net_plugin.data.lmdb.reader import CODECS, LmdbReader
+from s3net_plugin.data.parallel import in_parallel
+from s3net_plugin.data.readers import DiskReader, Reader
+from s3net_plugin.data.scene_index import (
+    DEPTH_BESIDE_SUFFIXES,
+    DEPTH_SUFFIXES,
+    SCENE_IMAGE,
+    detect_layout,
+    find_suffix,
+    other_images,
+    other_scene_images,
+)
+
+KINDS = {
+    'missing_light': 'a light that other scenes have',
+    'missing_depth': 'an image without a depth map',
+    'unpaired_name': 'a file whose counterpart is missing',
+    'other_format': 'an image that is no PNG',
+    'undecodable': 'a file or record that cannot be decoded',
+    'bad_depth': 'NaN, infinite or not normalised depth',
+    'flat_depth': 'a depth map without depth: one value throughout',
+    'size_differs': 'a size unlike that of the others',
+    'depth_wrap_around': 'depth that seems to have overflowed and to begin at 0 again',
+    'database': 'a database that cannot be used',
+}
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong."""
+
+    kind: str  # one of KINDS
+    name: str  # relative to the data root
+    detail: str
+
+
+class Report(NamedTuple):
+    """What was looked at, and all that is wrong with it."""
+
+    dataroot: str
+    backend: str
+    layout: str
+    images: int
+    depth_maps: int
+    problems: list[Problem]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many problems there are of each kind that occurs."""
+        return dict(Counter(problem.kind for problem in self.problems))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+        return {
+            **self._asdict(),
+            'counts': self.counts(),
+            'problems': [problem._asdict() for problem in self.problems],
+        }
+
+
+class _Listing(NamedTuple):
+    """What a set consists of, and what it lacks."""
+
+    images: list[str]
+    depths: list[str]
+    problems: list[Problem]
+
+
+def check_set(
+    dataroot: Path,
+    *,
+    layout: str = 'auto',
+    target_images: Path | None = None,
+    workers: int = 1,
+    show_progress: bool = True,
+) -> Report:
+    """Look at every image and depth map of a data root.
+
+    Args:
+        dataroot: A folder in one of the layouts of ``RGBDRelightPairedDataset``, or one that
+            ``scripts/prepare_vidit.py`` made.
+        layout: ``scenes``, ``pairs``, ``one_to_one``, or ``auto`` to tell by the files.
+        target_images: Where the targets are, if not in ``target``.
+        workers: Number of threads.
+        show_progress: Show a progress bar.
+
+    Raises:
+        ValueError: If ``dataroot`` is no folder, or not one of this layout.
+    """
+    if not dataroot.is_dir():
+        raise ValueError(f'{dataroot}: no such folder')
+    prepared = any((dataroot / name).is_dir() for name in CODECS)
+    if prepared and target_images is not None:
+        raise ValueError(f'{dataroot}: is a prepared set, which holds its targets; leave out {target_images}')
+    backend = 'lmdb' if prepared else 'disk'
+    broken = _check_databases(dataroot) if prepared else []
+    if any(problem.kind == 'database' for problem in broken):
+        return Report(str(dataroot), backend, layout, 0, 0, broken)
+    reader = (
+        LmdbReader(str(dataroot), verify=True)
+        if prepared
+        else DiskReader(str(dataroot), target=str(target_images) if target_images else None)
+    )
+    try:
+        layout = detect_layout(reader) if layout == 'auto' else layout
+    except ValueError as error:
+        raise ValueError(f'{dataroot}: {error}') from None
+    listing = _list_scenes(reader) if layout == 'scenes' else _list_pairs(reader, layout)
+    if not listing.images and not listing.problems:
+        raise ValueError(f'{dataroot}: it holds no image of layout {layout}')
+    problems = [*broken, *listing.problems, *_check_pixels(reader, listing, workers, show_progress)]
+    return Report(str(dataroot), backend, layout, len(listing.images), len(listing.depths), problems)
+
+
+def _check_databases(dataroot: Path) -> list[Problem]:
+    problems = []
+    for name, codecs in CODECS.items():
+        try:
+            database = open_database(str(dataroot / name), codecs)
+            described = Path(database.path, 'meta_info.txt').read_text(encoding='ascii').splitlines()
+        except (ValueError, OSError) as error:
+            problems.append(Problem('database', name, str(error)))
+            continue
+        keys = {key.decode() for key in database.iter_keys()}
+        for key in sorted(keys ^ {line.split('.')[0] for line in described}):
+            detail = 'is not in meta_info.txt' if key in keys else 'is in meta_info.txt, but not in the database'
+            problems.append(Problem('unpaired_name', f'{name}/{key}', detail))
+    return problems
+
+
+def _list_scenes(reader: Reader) -> _Listing:
+    lights: dict[str, set[str]] = {}
+    others, names = set(), sorted(reader.list(''))
+    for name in names:
+        if match := SCENE_IMAGE.fullmatch(name):
+            lights.setdefault(match[1], set()).add(match[2])
+        elif name.endswith(DEPTH_SUFFIXES):
+            others.add(name)
+    everywhere = set().union(*lights.values())
+    listing = _Listing([f'{s}_{light}.png' for s in sorted(lights) for light in sorted(lights[s])], [], [])
+    listing.problems.extend(_other_format(name) for name in other_scene_images(names, lights))
+    for scene in sorted(lights):
+        for light in sorted(everywhere - lights[scene]):
+            listing.problems.append(Problem('missing_light', f'{scene}_{light}.png', 'is missing'))
+        suffix = find_suffix(scene, others, DEPTH_SUFFIXES)
+        if suffix is None:
+            listing.problems.append(Problem('missing_depth', f'{scene}.npy', 'no depth map of this scene'))
+        else:
+            listing.depths.append(scene + suffix)
+    for name in sorted(others):
+        if name.rpartition('.')[0] not in lights:
+            listing.problems.append(Problem('unpaired_name', name, 'belongs to no scene'))
+    return listing
+
+
+def _list_pairs(reader: Reader, layout: str) -> _Listing:
+    beside = layout == 'pairs'
+    files = {folder: set(reader.list(folder)) for folder in ('input', 'guide', 'depth', 'target')}
+    folders = ['input', *(['guide'] if beside else []), *(['target'] if files['target'] else [])]
+    stems = {
+        folder: {n[:-4] for n in files[folder] if n.endswith('.png') and not n.endswith('_depth.png')}
+        for folder in folders
+    }
+    listing = _Listing([f'{folder}/{stem}.png' for folder in folders for stem in sorted(stems[folder])], [], [])
+    others = {folder: other_images(files[folder], stems[folder]) for folder in folders}
+    for folder, names in others.items():
+        listing.problems.extend(_other_format(f'{folder}/{name}') for name in names)
+    for stem in sorted(set().union(*stems.values())):
+        for folder in folders:
+            if stem not in stems[folder]:
+                listing.problems.append(Problem('unpaired_name', f'{folder}/{stem}.png', 'is missing'))
+    suffixes = DEPTH_BESIDE_SUFFIXES if beside else DEPTH_SUFFIXES
+    for folder in ('input', 'guide') if beside else ('input',):
+        depth_folder = folder if beside else 'depth'
+        for stem in sorted(stems[folder]):
+            suffix = find_suffix(stem, files[depth_folder], suffixes)
+            if suffix is None:
+                listing.problems.append(Problem('missing_depth', f'{depth_folder}/{stem}.npy', 'no depth map'))
+            else:
+                listing.depths.append(f'{depth_folder}/{stem}{suffix}')
+        for name in sorted(files[depth_folder]):
+            ending = next((suffix for suffix in suffixes if name.endswith(suffix)), None)
+            if ending is not None and name.removesuffix(ending) not in stems[folder]:
+                listing.problems.append(Problem('unpaired_name', f'{depth_folder}/{name}', 'belongs to no image'))
+    return listing
+
+
+def _other_format(name: str) -> Problem:
+    return Problem('other_format', name, 'is no PNG; convert it')
+
+
+def _check_pixels(reader: Reader, listing: _Listing, workers: int, show_progress: bool) -> Iterator[Problem]:
+    depths = set(listing.depths)
+
+    def look_at(name: str) -> tuple[tuple[int, int] | None, list[Problem]]:
+        try:
+            if name not in depths:
+                return _size(reader.image(name)), []
+            depth = reader.depth(name)
+            if not np.isfinite(depth).all():
+                raise DepthValueError(f'{reader.path(name)}: depth has NaN or infinite values')
+            if depth.min() == depth.max():
+                return _size(depth), [Problem('flat_depth', name, f'is {depth.flat[0]:g} throughout')]
+            suspects = count_wrap_arounds(depth)
+            detail = f'{suspects} areas near 0 in the middle of areas near 1'
+            return _size(depth), [Problem('depth_wrap_around', name, detail)] if suspects else []
+        except (ValueError, OSError) as error:
+            kind = 'bad_depth' if isinstance(error, DepthValueError) else 'undecodable'
+            return None, [Problem(kind, name, str(error).removeprefix(f'{reader.path(name)}: '))]
+
+    sizes: dict[str, tuple[int, int]] = {}
+    names = [*listing.images, *listing.depths]
+    looked_at = in_parallel(look_at, names, workers)
+    for name, (size, problems) in tqdm(looked_at, total=len(names), unit='file', disable=not show_progress):
+        yield from problems
+        if size is not None:
+            sizes[name] = size
+    usual = Counter(sizes[name] for name in listing.images if name in sizes).most_common(1)
+    for name, size in sizes.items():
+        if usual and size != usual[0][0]:
+            detail = f'has {_text(size)} pixels, most images have {_text(usual[0][0])}'
+            yield Problem('size_differs', name, detail)
+
+
+def _size(pixels: np.ndarray) -> tuple[int, int]:
+    return pixels.shape[0], pixels.shape[1]
+
+
+def _text(size: tuple[int, int]) -> str:
+    return f'{size[1]} x {size[0]}'

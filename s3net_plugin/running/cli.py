@@ -1,0 +1,149 @@
+"""The `basicsr` command: BasicSR's own pipelines, with plugins loaded and the option file checked first."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+USAGE = 'usage: basicsr train.py|test.py -opt OPTIONS.yml [BasicSR flags]'
+_INTERRUPTED = {
+    'train': 'interrupted; --auto_resume goes on from the last state that was saved',
+    'test': 'interrupted; the results are not complete',
+}
+
+
+def load_plugins() -> None:
+    """Import every module that an installed package names in the entry-point group ``basicsr.plugins``.
+
+    Raises:
+        ImportError: a plugin cannot be imported; the message names it.
+    """
+    for plugin in entry_points(group='basicsr.plugins'):
+        try:
+            plugin.load()
+        except Exception as error:
+            raise ImportError(f'the plugin {plugin.name!r} ({plugin.value}) cannot be loaded: {error}') from error
+
+
+def _parser(job: str) -> argparse.ArgumentParser:
+    """BasicSR's flags, so that a wrong one is met before anything else happens."""
+    parser = argparse.ArgumentParser(prog=f'basicsr {job}.py', allow_abbrev=False)
+    parser.add_argument('-opt', required=True, help='option file (YAML)')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='job launcher')
+    parser.add_argument('--auto_resume', action='store_true', help='go on from the newest whole checkpoint')
+    parser.add_argument('--debug', action='store_true', help='validate and save every 8 iterations')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by older launchers')
+    parser.add_argument('--force_yml', nargs='+', default=None, metavar='KEY:KEY=VALUE', help='change options')
+    return parser
+
+
+def run(job: str, argv: Sequence[str]) -> None:
+    """Run ``train`` or ``test`` with BasicSR's command line ``argv``, the working directory as root.
+
+    Raises:
+        OptionError: the option file or the command line has to be changed.
+    """
+    from basicsr.utils.registry import MODEL_REGISTRY
+
+    from s3net_plugin import compat
+    from s3net_plugin.config import check_options
+    from s3net_plugin.config.values import registered
+    from s3net_plugin.config.yaml_file import read_option_file
+    from s3net_plugin.running import resume
+    from s3net_plugin.utils import distributed, preemption
+
+    args = _parser(job).parse_args(argv)
+    processes = distributed.launcher_world_size(args.launcher)
+    load_plugins()
+    opt = read_option_file(args.opt, args.force_yml)
+    _find_pretrained(opt)
+    resumes = job == 'train' and resume.can_resume(opt, auto_resume=args.auto_resume, debug=args.debug)
+    check_options(opt, is_train=job == 'train', where=args.opt, resumes=resumes, processes=processes)
+    _check_folder(job, args, opt, resumes)
+    compat.prepare_run(opt)
+    # BasicSR parses sys.argv itself, and knows one spelling of the local rank.
+    sys.argv = [f'basicsr {job}.py', *(arg.replace('--local-rank', '--local_rank') for arg in argv)]
+    if job == 'train':
+        if getattr(registered(MODEL_REGISTRY, opt['model_type'], 'model_type'), 'stops_on_signals', False):
+            preemption.listen()
+        from basicsr.train import train_pipeline as pipeline
+    else:
+        from basicsr.test import test_pipeline as pipeline
+    pipeline(str(Path.cwd()))
+    distributed.shutdown()
+
+
+def _find_pretrained(opt: dict[str, Any]) -> None:
+    """Put the weights in the package where ``pretrained`` is asked for; what is here under that name comes first."""
+    from s3net_plugin.archs.pretrained import PRETRAINED, pretrained_path
+
+    path = opt.get('path')
+    if not isinstance(path, dict) or path.get('pretrain_network_g') != PRETRAINED:
+        return
+    if not os.path.lexists(PRETRAINED):
+        path['pretrain_network_g'] = str(pretrained_path())
+    elif _is_first_process():
+        here = Path(PRETRAINED).absolute()
+        print(f'path:pretrain_network_g: {PRETRAINED} is {here}, not the weights in the package', flush=True)
+
+
+def _is_first_process() -> bool:
+    return os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0'
+
+
+def _check_folder(job: str, args: argparse.Namespace, opt: dict[str, Any], resumes: bool) -> None:
+    """Check the folder that the run will write to, in the first process, which makes it."""
+    from s3net_plugin.running import run_folder
+
+    if not _is_first_process():
+        return
+    folder = run_folder.run_folder(opt, is_train=job == 'train', debug=args.debug)
+    if not resumes:
+        run_folder.check_overwrite(folder, opt, args.opt)
+    if job == 'train' and folder.is_dir():
+        run_folder.lock_folder(folder)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the console command; returns the exit status (2 for options that have to be changed)."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    job = argv[0].removesuffix('.py') if argv else ''
+    if job not in ('train', 'test'):
+        if job in ('-h', '--help'):
+            print(USAGE)
+            return 0
+        print(f'{USAGE}\nbasicsr: error: {f"no command {argv[0]!r}" if argv else "no command given"}', file=sys.stderr)
+        return 2
+    from s3net_plugin.utils.errors import DataError, OptionError, RunError
+
+    try:
+        run(job, argv[1:])
+    except OptionError as error:
+        return _fail(error, 2, everywhere=True)
+    except RunError as error:
+        return _fail(error, 1, everywhere=True)
+    except (DataError, ImportError, OSError) as error:
+        return _fail(error, 1, everywhere=False)
+    except KeyboardInterrupt:
+        return _fail(KeyboardInterrupt(_INTERRUPTED[job]), 130, everywhere=True)
+    return 0
+
+
+def _fail(error: BaseException, status: int, *, everywhere: bool) -> int:
+    """Say in one line what is wrong; of errors that all processes of a job meet, one process a node says it."""
+    # A loader's worker hands over its traceback, of which the last line is the error.
+    message = str(error).rsplit(f'{type(error).__name__}: ', 1)[-1].strip()
+    local_rank = os.environ.get('LOCAL_RANK', os.environ.get('SLURM_LOCALID', '0'))
+    if local_rank == '0' or not everywhere:
+        who = f'process {os.environ["RANK"]}: ' if 'RANK' in os.environ and not everywhere else ''
+        print(f'basicsr: error: {who}{message}', file=sys.stderr)
+    return status
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""The folder of a run: what would be moved away to make room for it, and that one run at a time writes to it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from s3net_plugin.utils.errors import OptionError
+
+# Any of these tells a folder that a run has made.
+_TRACES = ('models', 'training_states', 'visualization', 'metrics.csv', 'summary.json', '.lock', '*.log')
+
+_held: list[TextIO] = []
+
+
+def run_folder(opt: dict[str, Any], *, is_train: bool, debug: bool = False) -> Path:
+    """Return where a run writes, from the content of its option file."""
+    option, place = ('experiments_root', 'experiments') if is_train else ('results_root', 'results')
+    wanted = (opt.get('path') or {}).get(option)
+    if wanted is not None and not isinstance(wanted, str):
+        raise OptionError(f'path:{option}: {wanted!r} is not the path of a folder')
+    name = f'debug_{opt.get("name")}' if debug and not str(opt.get('name')).startswith('debug') else opt.get('name')
+    return Path(wanted or f'{place}/{name}').expanduser()
+
+
+def check_overwrite(folder: Path, opt: dict[str, Any], option_file: str) -> None:
+    """Make sure that ``folder``, which BasicSR renames to make room, is of an earlier run, and not needed for this one.
+
+    Raises:
+        OptionError: it is anything else, is or holds the working directory, or holds a file that the options name.
+    """
+    if not os.path.lexists(folder):
+        return
+    where = folder.resolve()
+    if not folder.is_dir() or (any(folder.iterdir()) and not any(any(folder.glob(trace)) for trace in _TRACES)):
+        raise OptionError(f'{folder}: is there and is not of a run; it would be renamed, so choose another folder')
+    for place, text in [('working directory', '.'), ('option file', option_file), *_texts(opt)]:
+        path = Path(text).expanduser()
+        if len(text) < 1000 and os.path.lexists(path) and path.resolve().is_relative_to(where):
+            raise OptionError(
+                f'{place}: {text} is in {folder}, which would be renamed to make room for this run; '
+                'give the run another name'
+            )
+
+
+def _texts(section: Any, place: str = '') -> Iterator[tuple[str, str]]:
+    items = section.items() if isinstance(section, dict) else enumerate(section) if isinstance(section, list) else ()
+    for key, value in items:
+        where = f'{place}:{key}' if place else str(key)
+        if isinstance(value, str):
+            if key not in ('experiments_root', 'results_root', 'name', 'type', 'suffix'):
+                yield where, value
+        else:
+            yield from _texts(value, where)
+
+
+def lock_folder(folder: Path) -> None:
+    """Keep other runs out of ``folder``, which is there, until this process ends.
+
+    Raises:
+        OptionError: another run is writing to it.
+    """
+    try:
+        file = (folder / '.lock').open('a+', encoding='utf-8')
+        # Unlike flock, it is not handed on to a loader's workers, which may outlive a run that is killed.
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        raise OptionError(
+            f'{folder}: another run is writing to it ({file.read().strip()}); wait, or rename one'
+        ) from None
+    except OSError:  # a file system without locks
+        return
+    file.truncate(0)
+    print(f'process {os.getpid()} on {socket.gethostname()}', file=file, flush=True)
+    _held.append(file)

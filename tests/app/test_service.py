@@ -1,0 +1,97 @@
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from s3net_plugin.app import __main__ as command
+from s3net_plugin.app.service import RelightService
+from s3net_plugin.archs.load import load_network
+from s3net_plugin.relight.lights import GUIDES, Light
+from s3net_plugin.relight.relighter import Relighter
+from tests.app.conftest import RENDERED, WORK_SIZE
+
+
+@pytest.fixture
+def make_studio(checkpoint, guide_folders, tmp_path):
+    def make(estimate=None, guide_depth=guide_folders / 'guide_depth', max_pixels=10**6):
+        guides = sorted((guide_folders / 'guides').iterdir())  # one of them is no photo
+        relighter = Relighter(load_network(checkpoint), work_size=WORK_SIZE)
+        return RelightService(
+            relighter, estimate, tmp_path, guides=guides, guide_depth=guide_depth, max_pixels=max_pixels
+        )
+
+    return make
+
+
+def test_guide_that_cannot_be_read_is_left_out(make_studio, capsys):
+    studio = make_studio(guide_depth=None)
+    assert [name for _, name in studio.thumbnails] == ['evening']
+    assert 'secret.txt' in capsys.readouterr().err
+    guide, depth = studio.offered_guide(0)
+    assert guide.shape == (96, 96, 3)
+    assert depth is None
+
+
+def test_depth_is_estimated_if_there_is_a_model(make_studio):
+    seen = []
+
+    def estimate(rgb):
+        seen.append(rgb.shape)
+        return np.zeros(rgb.shape[:2], np.float32)
+
+    result = make_studio(estimate).relight(
+        str(RENDERED / 'scene_4500_E.png'), None, str(RENDERED / 'guide_2500_NW.png'), None
+    )
+    assert sorted(seen) == [(96, 96, 3), (96, 96, 3)]
+    assert result.before.shape == result.after.shape == (256, 256, 3)
+    assert result.path.name == 'scene_4500_E_relit.png'
+
+
+def test_light_by_name_is_that_of_the_guide_in_the_package(make_studio, tmp_path):
+    studio = make_studio()
+    photo, depth = map(str, studio.sample())
+    Image.fromarray(studio.preview('S', 3000)).save(tmp_path / 'guide.png')
+    guide = (str(tmp_path / 'guide.png'), str(GUIDES / 'depth.png'))
+    by_name, by_file = studio.relight(photo, depth, light=Light('S', 3000)), studio.relight(photo, depth, *guide)
+    assert by_name.before.shape == (512, 512, 3)
+    np.testing.assert_allclose(by_name.after.astype(int), by_file.after, atol=2)  # of which the guide has 8 bits
+
+
+def test_only_the_colour_is_changed_without_depth_if_that_is_wanted(make_studio):
+    photo = str(RENDERED / 'scene_4500_E.png')
+    with pytest.raises(ValueError, match='no depth for it'):
+        make_studio().relight(photo, None, light=Light('E'))
+    assert make_studio().relight(photo, None, light=Light('E'), colour_only=True).after.shape == (256, 256, 3)
+
+
+def test_large_photos_are_refused(make_studio):
+    with pytest.raises(ValueError, match='megapixels'):
+        make_studio(lambda rgb: rgb[..., 0], max_pixels=200 * 200).relight(
+            str(RENDERED / 'scene_4500_E.png'), None, str(RENDERED / 'guide_2500_NW.png'), None
+        )
+
+
+def test_app_needs_no_arguments(checkpoint, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(command, 'pretrained_path', lambda: checkpoint)
+    monkeypatch.setattr('sys.argv', ['app'])
+    monkeypatch.setitem(sys.modules, 'transformers', None)  # as where the extra is not installed
+    studio = command.make_studio(command.parse_arguments(), tmp_path)
+    assert capsys.readouterr().err.startswith('note: depth has to be uploaded, or only the colour changes: ')
+    photo, depth = map(str, studio.sample())
+    assert studio.relight(photo, depth, light=Light('W')).path.exists()
+
+
+def test_ctrl_c_ends_in_one_line_and_leaves_no_folder(monkeypatch, capsys, tmp_path):
+    def interrupted(args, folder):
+        (folder / 'upload').touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, 'serve', interrupted)
+    monkeypatch.setattr('sys.argv', ['app', '--checkpoint', 'net.pth'])
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == 'stopped\n'
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,77 @@
+import pytest
+
+from s3net_plugin.config.yaml_file import numbers_read_as_text, read_option_file
+from s3net_plugin.utils.errors import OptionError
+
+
+def write(tmp_path, text):
+    path = tmp_path / 'options.yml'
+    path.write_text(text)
+    return path
+
+
+def test_plain_values_come_back_as_they_are(tmp_path):
+    path = write(tmp_path, 'name: a\ntrain: {lr: 0.001, betas: [0.9, 0.99], ema: ~}\n')
+    assert read_option_file(path) == {'name': 'a', 'train': {'lr': 0.001, 'betas': [0.9, 0.99], 'ema': None}}
+
+
+@pytest.mark.parametrize('tag', ['!!python/object/apply:os.system', '!!python/name:os.system', '!!python/module:os'])
+def test_a_tag_that_builds_python_objects_is_refused_and_not_run(tmp_path, tag):
+    marker = tmp_path / 'ran'
+    value = f"['touch {marker}']" if 'apply' in tag else "''"
+    path = write(tmp_path, f'name: a\nevil: {tag} {value}\n')
+    with pytest.raises(OptionError, match=r'line 2.*tag.*refused'):
+        read_option_file(path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('a: 1\nb: 2\na: 3\n', "line 3: 'a' is given twice"),
+        ('a: [1, 2\n', 'line 2'),
+        ('- a\n- b\n', 'mapping'),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_with_its_place(tmp_path, text, message):
+    path = write(tmp_path, text)
+    with pytest.raises(OptionError, match=message) as caught:
+        read_option_file(path)
+    assert str(path) in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(OptionError, match=r'nowhere\.yml: no such option file'):
+        read_option_file(tmp_path / 'nowhere.yml')
+
+
+def test_merge_keys_still_work(tmp_path):
+    path = write(tmp_path, 'base: &base {a: 1, b: 2}\none: {<<: *base, b: 3}\n')
+    assert read_option_file(path)['one'] == {'a': 1, 'b': 3}
+
+
+def test_forced_values_are_read_as_basicsr_reads_them(tmp_path):
+    path = write(tmp_path, 'name: a\ntrain: {total_iter: 5, flag: false, list: [1]}\npath: {p: x}\n')
+    opt = read_option_file(path, ['train:total_iter=7', 'train:flag=true', 'train:list=[2, 3]', 'path:p=~', 'name=b'])
+    assert opt == {'name': 'b', 'train': {'total_iter': 7, 'flag': True, 'list': [2, 3]}, 'path': {'p': None}}
+
+
+@pytest.mark.parametrize(
+    ('entry', 'message'),
+    [
+        ('trian:total_iter=1', "no section 'trian'; did you mean 'train'"),
+        ('train:total_iter', 'expected key:key=value'),
+        ('train"]=__import__("os").system("true");opt["x=1', 'expected key:key=value'),
+        ('train:x=[__import__("os").getcwd()]', 'not a list of plain values'),
+    ],
+)
+def test_a_forced_entry_can_only_assign_a_plain_value(tmp_path, entry, message):
+    path = write(tmp_path, 'train: {total_iter: 5}\n')
+    with pytest.raises(OptionError, match=message):
+        read_option_file(path, [entry])
+
+
+def test_numbers_that_yaml_reads_as_text_are_found_with_their_place(tmp_path):
+    path = write(tmp_path, 'name: 1e-3\na: {lr: 1e-3, w: [1/32, 0.5], ok: 1.0e-3, word: res2net101d}\n')
+    assert list(numbers_read_as_text(read_option_file(path))) == [('a:lr', '1e-3'), ('a:w:0', '1/32')]

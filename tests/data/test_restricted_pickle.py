@@ -1,0 +1,144 @@
+import io
+import os
+import pickle
+import struct
+
+import numpy as np
+import pytest
+
+from s3net_plugin.data.restricted_pickle import load_array_dict
+
+DEPTH = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
+
+
+def wrapped(record):
+    """A 0-d object array, as numpy.save makes of a dictionary."""
+    array = np.empty((), object)
+    array[()] = record
+    return array
+
+
+@pytest.mark.parametrize('protocol', range(6))
+def test_arrays_survive_every_pickle_protocol(protocol):
+    content = pickle.dumps(wrapped({'normalized_depth': DEPTH, 'ref_center_dis': 3.5}), protocol=protocol)
+    record = load_array_dict(content, 'a.npy')
+    np.testing.assert_array_equal(record['normalized_depth'], DEPTH)
+    assert record['ref_center_dis'] == 3.5
+
+
+@pytest.mark.parametrize('spelling', ['numpy.core', 'numpy._core'])
+def test_both_spellings_of_numpy_modules_load(spelling):
+    content = pickle.dumps(wrapped({'normalized_depth': DEPTH}), protocol=2)
+    for other in (b'numpy.core.', b'numpy._core.'):
+        content = content.replace(other, spelling.encode() + b'.')
+    assert spelling.encode() + b'.multiarray' in content
+    np.testing.assert_array_equal(load_array_dict(content, 'a.npy')['normalized_depth'], DEPTH)
+
+
+@pytest.mark.parametrize('dtype', ['<f4', '>f4', '<f8', '<f2', '|u1', '<i4'])
+def test_number_types_and_byte_orders_survive(dtype):
+    values = np.asfortranarray((DEPTH * 200).astype(dtype))
+    record = load_array_dict(pickle.dumps(wrapped({'a': values}), protocol=4), 'a.npy')
+    assert record['a'].dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(record['a'], values)
+
+
+def test_python_2_strings_load():
+    """What Python 2 wrote: text and bytes are both SHORT_BINSTRING or BINSTRING."""
+    data = DEPTH.tobytes()
+    content = (
+        b'\x80\x02}U\x10normalized_depth'
+        b'cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x03K\x04\x86'
+        b'cnumpy\ndtype\nU\x02f4K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb'
+        b'\x89T' + struct.pack('<I', len(data)) + data + b'tbs.'
+    )
+    np.testing.assert_array_equal(pickle.loads(content, encoding='latin1')['normalized_depth'], DEPTH)
+    np.testing.assert_array_equal(load_array_dict(content, 'a.npy')['normalized_depth'], DEPTH)
+
+
+def test_numpy_scalars_are_dropped():
+    content = pickle.dumps(wrapped({'normalized_depth': DEPTH, 'ref_center_dis': np.float32(2)}))
+    assert set(load_array_dict(content, 'a.npy')) == {'normalized_depth'}
+
+
+class _Runs:
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize('protocol', [0, 2, 4, 5])
+@pytest.mark.parametrize('function', [os.system, eval, exec, np.load, getattr])
+def test_foreign_functions_are_refused_and_do_not_run(tmp_path, function, protocol):
+    marker = tmp_path / 'ran'
+    argument = f'touch {marker}' if function is os.system else f"open({str(marker)!r}, 'w')"
+    content = pickle.dumps(wrapped({'normalized_depth': _Runs(function, argument)}), protocol=protocol)
+    with pytest.raises(ValueError, match=r'^evil\.npy: .*which is neither') as caught:
+        load_array_dict(content, 'evil.npy')
+    assert function.__name__ in str(caught.value)
+    assert not marker.exists()
+    assert '\n' not in str(caught.value)
+
+
+def test_the_hostile_file_would_run_without_us(tmp_path):
+    """The oracle of the test above: NumPy's own reader does run it."""
+    marker = tmp_path / 'ran'
+    path = tmp_path / 'evil.npy'
+    np.save(path, wrapped({'normalized_depth': _Runs(os.system, f'touch {marker}')}), allow_pickle=True)
+    np.load(path, allow_pickle=True)
+    assert marker.exists()
+
+
+def test_array_state_is_not_trusted():
+    good = pickle.dumps({'a': DEPTH}, protocol=2)
+    assert good.count(struct.pack('<BBB', ord('K'), 3, ord('K'))) == 1  # its shape: BININT1 3, BININT1 4
+    lying = good.replace(b'K\x03K\x04', b'K\x7fK\x7f')
+    with pytest.raises(ValueError, match='holds 12 numbers'):
+        load_array_dict(lying, 'a.npy')
+
+
+def test_dtypes_other_than_numbers_are_refused():
+    for values in (np.array(['ab', 'c']), np.array([b'ab']), np.zeros(2, 'V8'), np.zeros(2, [('x', 'f4')])):
+        with pytest.raises(ValueError, match='not plain numbers'):
+            load_array_dict(pickle.dumps({'a': values}), 'a.npy')
+
+
+def test_stand_ins_cannot_be_changed_by_a_file():
+    for path in ('numpy ndarray', 'numpy dtype', '_codecs encode', 'numpy.core.multiarray scalar'):
+        module, name = path.split()
+        # GLOBAL, then BUILD with (None, {'__new__': 1}): sets an attribute of what GLOBAL gave
+        content = f"c{module}\n{name}\n(N(dS'__new__'\nI1\nstb.".encode()
+        with pytest.raises(ValueError, match=r'^a\.npy: refused'):
+            load_array_dict(content, 'a.npy')
+    np.testing.assert_array_equal(load_array_dict(pickle.dumps({'a': DEPTH}), 'a.npy')['a'], DEPTH)
+
+
+def test_a_huge_memo_number_is_refused_before_memory_is_claimed():
+    content = b'\x80\x02}r' + struct.pack('<I', 2**32 - 1) + b'.'
+    with pytest.raises(ValueError, match='memo number 4294967295'):
+        load_array_dict(content, 'a.npy')
+
+
+@pytest.mark.parametrize('content', [b'', b'.', b'garbage', pickle.dumps({'a': DEPTH})[:-20], pickle.dumps([1])])
+def test_malformed_pickles_name_the_file(content):
+    with pytest.raises(ValueError, match=r'^bad\.npy: ') as caught:
+        load_array_dict(content, 'bad.npy')
+    assert '\n' not in str(caught.value)
+
+
+def test_random_damage_never_raises_anything_else():
+    buffer = io.BytesIO()
+    np.save(buffer, wrapped({'normalized_depth': DEPTH, 'ref_center_dis': 1.0}), allow_pickle=True)
+    content = buffer.getvalue()[128:]
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(500):
+        damaged = bytearray(content)
+        damaged[rng.integers(len(damaged))] = rng.integers(256)
+        try:
+            load_array_dict(bytes(damaged), 'a.npy')
+        except ValueError:
+            refused += 1
+    assert 100 < refused < 500
