@@ -18,8 +18,8 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['s3net_plugin', 's3net_plugin.*']),
     package_data={'s3net_plugin': ['assets/*', 'assets/*/*']},
-    # BasicSR 1.4.2 does not install on Python 3.13 and later.
-    python_requires='>=3.10,<3.13',
+    # On 3.13 and newer BasicSR is installed by scripts/install_basicsr.py: its own setup.py fails there.
+    python_requires='>=3.10',
     install_requires=[
         # 2.6 is the first release whose torch.load refuses arbitrary pickles by default; BasicSR relies on the default.
         'torch>=2.6,<3',
@@ -64,6 +64,7 @@ setup(
         'Programming Language :: Python :: 3.10',
         'Programming Language :: Python :: 3.11',
         'Programming Language :: Python :: 3.12',
+        'Programming Language :: Python :: 3.13',
         'Topic :: Scientific/Engineering :: Image Processing',
     ],
 )

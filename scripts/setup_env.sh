@@ -6,24 +6,24 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-fits() { "$1" -c 'import sys, venv, ensurepip; raise SystemExit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }
+fits() { "$1" -c 'import sys, venv, ensurepip; raise SystemExit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; }
 
 find_python() {
   local candidate
-  for candidate in ${PYTHON:-python3.11 python3.12 python3.10 python3 python \
-      "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[012]*/bin/python}; do
+  for candidate in ${PYTHON:-python3.11 python3.12 python3.13 python3.10 python3.14 python3 python \
+      "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[01234]*/bin/python}; do
     if fits "$candidate"; then
       command -v "$candidate"
       return
     fi
   done
-  echo "setup_env: no Python 3.10, 3.11 or 3.12 with venv found${PYTHON:+ at $PYTHON} (BasicSR 1.4.2 installs on no newer one)." >&2
+  echo "setup_env: no Python 3.10 to 3.14 with venv found${PYTHON:+ at $PYTHON}." >&2
   echo "setup_env: install one, e.g. 'apt-get install python3 python3-venv' or 'pyenv install 3.11', or name it: PYTHON=/path/to/python3.11 $0" >&2
   return 1
 }
 
 torch=${S3NET_TORCH:-torch==2.14.1 torchvision==0.29.1}
-wanted=$(cat setup.py scripts/setup_env.sh; echo "$torch ${PYTHON:-}")
+wanted=$(cat setup.py scripts/setup_env.sh scripts/install_basicsr.py; echo "$torch ${PYTHON:-}")
 stamp=.venv/.s3net_setup
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
   exit 0
@@ -39,12 +39,12 @@ rm -f "$stamp"
 pip() { .venv/bin/python -m pip --disable-pip-version-check --quiet "$@"; }
 
 echo "setup_env: installing $torch (several minutes and about 7 GB on a new machine)"
-# PyTorch first, BasicSR second and without build isolation: its setup.py needs torch, and isolated it would fetch it again.
+# PyTorch first: without build isolation, what is built after it finds it there and does not fetch it again.
 # shellcheck disable=SC2086  # the two requirements are two words
 pip install $torch
 pip install setuptools wheel
 echo 'setup_env: installing BasicSR and the plugin'
-pip install --no-build-isolation basicsr==1.4.2
+.venv/bin/python scripts/install_basicsr.py --disable-pip-version-check --quiet
 pip install --no-build-isolation --editable '.[dev,render,depth,app,export,wandb]'
 .venv/bin/python -c 'import s3net_plugin'
 printf '%s\n' "$wanted" > "$stamp"
