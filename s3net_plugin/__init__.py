@@ -1,13 +1,21 @@
-"""S3Net, depth-guided image relighting, for BasicSR: importing this package registers everything it holds."""
+"""S3Net, depth-guided image relighting, for BasicSR: with this package imported, BasicSR knows all that it holds."""
 
-from s3net_plugin import compat
+from __future__ import annotations
 
-compat.make_importable()
+import importlib
+from types import ModuleType
 
-# BasicSR can be imported from here on.
-from s3net_plugin import archs, data, losses, metrics, models  # noqa: E402
-
-compat.mend_models()
+from s3net_plugin import compat, registration
 
 __version__ = '0.1.0'
 __all__ = ['archs', 'data', 'losses', 'metrics', 'models']
+
+compat.provide_functional_tensor()
+registration.register_when_imported()
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a room when it is asked for."""
+    if name in __all__:
+        return importlib.import_module(f's3net_plugin.{name}')
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -6,7 +6,6 @@ that a BasicSR in which it has been mended is left alone.
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import logging
 import os
@@ -14,8 +13,10 @@ import sys
 import types
 import uuid
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,26 @@ def _still_has(function: Callable, line: str) -> bool:
 # -- needed by `import s3net_plugin` ---------------------------------------------------------------------------------
 
 
-def provide_functional_tensor() -> None:
+class _FunctionalTensor(MetaPathFinder, Loader):
     """``basicsr.data.degradations`` imports a module that torchvision 0.17 dropped; hand it the one name it takes."""
-    name = 'torchvision.transforms.functional_tensor'
-    if name in sys.modules or importlib.util.find_spec(name) is not None:
-        return
-    from torchvision.transforms.functional import rgb_to_grayscale
 
-    module = types.ModuleType(name)
-    module.rgb_to_grayscale = rgb_to_grayscale  # type: ignore[attr-defined]
-    sys.modules[name] = module
+    name = 'torchvision.transforms.functional_tensor'
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return ModuleSpec(fullname, self) if fullname == self.name else None
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        from torchvision.transforms.functional import rgb_to_grayscale
+
+        module.rgb_to_grayscale = rgb_to_grayscale  # type: ignore[attr-defined]
+
+
+def provide_functional_tensor() -> None:
+    """Provide the module where it is missing, once somebody asks for it."""
+    if not any(isinstance(finder, _FunctionalTensor) for finder in sys.meta_path):
+        sys.meta_path.append(_FunctionalTensor())  # the last to be asked, so that torchvision's own comes first
 
 
 def copy_ema_buffers() -> None:
@@ -248,11 +259,6 @@ def give_wandb_an_id() -> None:
 
 
 # -- in the order in which they are needed -----------------------------------------------------------------------------
-
-
-def make_importable() -> None:
-    """Before anything imports BasicSR."""
-    provide_functional_tensor()
 
 
 def mend_models() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,8 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 def run(main: Callable[[], None], stopped: str = 'stopped') -> None:
     """Call ``main``; Ctrl-C ends it with the line ``stopped`` and exit status 130."""
+    # Threads that sleep while they wait: spinning ones are ten times slower on a machine that is busy.
+    os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
     try:
         main()
     except KeyboardInterrupt:

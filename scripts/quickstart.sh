@@ -5,8 +5,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/setup_env.sh
-# Threads that sleep while they wait: on a machine that does something else too, spinning ones are ten times slower.
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 started=$SECONDS
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -8,7 +8,7 @@ import torch
 from basicsr.archs import build_network
 from basicsr.data import build_dataset
 
-from s3net_plugin.config import check_options
+from s3net_plugin.config.check import check_options
 from s3net_plugin.config.yaml_file import read_option_file
 from tests.conftest import ROOT
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 
 import huggingface_hub
-import timm
 import torch
 from torch import nn
 
@@ -68,6 +67,8 @@ def imagenet_file(name: str) -> str:
         ValueError: timm has no pretrained weights of that network.
         FileNotFoundError: They are neither cached nor to be had; said within 5 seconds if nothing answers.
     """
+    import timm
+
     config = timm.get_pretrained_cfg(name)
     if config is None or not config.hf_hub_id:
         raise ValueError(f'encoder_weights: timm has no pretrained weights of {name!r}; pass None or a file')

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from timm.models.res2net import Bottle2neck
 from torch import Tensor, nn
 
 from s3net_plugin.archs.s3net_arch import Enhancer, S3Net
@@ -43,6 +42,8 @@ def pad_channels(network: S3Net, multiple: int = TENSOR_CORE_MULTIPLE) -> None:
     added weights get gradients of zero and stay zero, and state dicts, on the way out and in, have the real widths.
     (An optimizer's state has the padded ones.) BatchNorm may have been folded before.
     """
+    from timm.models.res2net import Bottle2neck
+
     for block in list(network.modules()):
         if isinstance(block, Bottle2neck) and block.convs[0].groups == 1:
             pad_res2net_block(block, multiple)

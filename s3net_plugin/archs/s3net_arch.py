@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import timm
 import torch
 import torch.nn.functional as F
-from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
 from s3net_plugin.archs.encoder_weights import load_encoder_weights
@@ -32,6 +30,8 @@ def build_encoder(name: str, in_channels: int) -> tuple[nn.Module, list[int]]:
     Raises:
         ValueError: timm has no such network, or it does not give such features.
     """
+    import timm  # its zoo takes a second, which those who build no network need not wait for
+
     if not timm.is_model(name):
         raise ValueError(f'encoder: timm {timm.__version__} has no {name!r}{did_you_mean(name, timm.list_models())}')
     try:
@@ -139,7 +139,6 @@ def reflect_to_multiple(x: torch.Tensor, multiple: int) -> torch.Tensor:
     return F.pad(x, (0, pad_w, 0, pad_h), mode='reflect') if pad_h or pad_w else x
 
 
-@ARCH_REGISTRY.register()
 class S3Net(nn.Module):
     """Relight the input photo as the guide is lit: (N, in_channels, H, W) -> (N, out_channels, H, W) in (-1, 1).
 

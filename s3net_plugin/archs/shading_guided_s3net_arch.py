@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
 from s3net_plugin.archs.closed_form import AMBIENT, relight_closed_form
@@ -13,7 +12,6 @@ from s3net_plugin.archs.s3net_arch import S3Net
 from s3net_plugin.archs.shading import CueSettings, check_cue_settings
 
 
-@ARCH_REGISTRY.register()
 class ShadingGuidedS3Net(S3Net):
     """Relight the input photo as the guide is lit: (N, 8, H, W) -> (N, 3, H, W) in (-1, 2), to be clipped to [0, 1].
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from s3net_plugin.config.values import is_third_party, named, uses_gpu
 from s3net_plugin.data.sampling import SampleIndex
-from s3net_plugin.metrics import prepare_metric
+from s3net_plugin.metrics.options import prepare_metric
 from s3net_plugin.utils.errors import OptionError
 
 # Whole frames of a validation set take a CPU seconds, and of them only the channels matter.

@@ -21,7 +21,7 @@ from s3net_plugin.config.values import (
     require,
     subsection,
 )
-from s3net_plugin.metrics import prepare_metric
+from s3net_plugin.metrics.options import prepare_metric
 from s3net_plugin.utils.errors import OptionError
 
 # What BasicSR 1.4.2's models and pipeline read.

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from basicsr.utils import FileClient
 
 from s3net_plugin.data.decode import decode_image, png_size
 from s3net_plugin.data.depth import decode_depth
@@ -48,7 +47,7 @@ class Reader(Protocol):
 
 
 class DiskReader:
-    """Files in folders, read through BasicSR's ``FileClient``.
+    """Files in folders.
 
     Args:
         dataroot: The folder.
@@ -58,7 +57,6 @@ class DiskReader:
     def __init__(self, dataroot: str, *, target: str | None = None) -> None:
         self._dataroot = Path(dataroot)
         self._target = self._dataroot / 'target' if target is None else Path(target)
-        self._client = FileClient('disk')
         self._spelt: dict[str, str] = {}  # how a file is called of which the extension is not in lower case
 
     def list(self, folder: str) -> list[str]:
@@ -95,7 +93,7 @@ class DiskReader:
         return decode_depth(self._read(name), self.path(name))
 
     def _read(self, name: str) -> bytes:
-        return self._client.get(self.path(name))
+        return Path(self.path(name)).read_bytes()
 
 
 READERS: dict[str, Callable[[str], Reader]] = {'disk': DiskReader, 'lmdb': LmdbReader}

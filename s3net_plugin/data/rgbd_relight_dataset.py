@@ -11,7 +11,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset, get_worker_info
 
 from s3net_plugin.data.decode import resize, write_planes
@@ -25,7 +24,6 @@ from s3net_plugin.utils.errors import DataError
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
-@DATASET_REGISTRY.register()
 class RGBDRelightPairedDataset(Dataset):
     """RGB-D images for depth-guided relighting.
 

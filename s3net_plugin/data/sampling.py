@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sized
+from typing import cast
 
 import numpy as np
 import torch
-from basicsr.data.data_sampler import EnlargedSampler
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 
 from s3net_plugin.utils.errors import OptionError
 
@@ -32,7 +33,7 @@ class SampleIndex(int):
         return SampleIndex, (int(self), self.seed, self.epoch, self.number)
 
 
-class StatefulDistributedSampler(EnlargedSampler):
+class StatefulDistributedSampler(Sampler[SampleIndex]):
     """BasicSR's ``EnlargedSampler`` whose indices are ``SampleIndex`` objects, shuffled by seed and epoch.
 
     Takes its place: same arguments, attributes, ``set_epoch`` and length, and ranks see disjoint draws. Set ``seed``
@@ -45,11 +46,20 @@ class StatefulDistributedSampler(EnlargedSampler):
         ratio: How often an epoch goes through the dataset (``dataset_enlarge_ratio``); each time with other draws.
     """
 
-    def __init__(self, dataset: Dataset, num_replicas: int, rank: int, ratio: int = 1) -> None:
-        super().__init__(dataset, num_replicas, rank, ratio)
-        self.seed = 0
+    def __init__(self, dataset: Dataset, num_replicas: int, rank: int, ratio: float = 1) -> None:
+        self.dataset, self.num_replicas, self.rank = dataset, num_replicas, rank
+        self._size = len(cast(Sized, dataset))
+        self.num_samples = math.ceil(self._size * ratio / num_replicas)
+        self.total_size = self.num_samples * num_replicas
+        self.epoch = self.seed = 0
         self._resumed_epoch = 0
         self._skip = 0
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
 
     def resume(self, epoch: int, skip: int) -> None:
         """Leave out the first ``skip`` draws of ``epoch``, which a run that is continued has seen.
@@ -70,7 +80,7 @@ class StatefulDistributedSampler(EnlargedSampler):
         seed, epoch = self.seed, self.epoch
         generator = torch.Generator()
         generator.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]))
-        order = torch.randperm(self.total_size, generator=generator).remainder_(len(self.dataset)).numpy()
+        order = torch.randperm(self.total_size, generator=generator).remainder_(self._size).numpy()
         start = self._skip if epoch == self._resumed_epoch else 0
         # the same number on every rank, even if the rank count has changed since `skip` was written down
         count = (self.total_size - start) // self.num_replicas

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from basicsr.utils.registry import LOSS_REGISTRY
 from torch import Tensor, nn
 
 from s3net_plugin.losses.checks import check_images, check_number
@@ -29,7 +28,6 @@ def charbonnier(pred: Tensor, target: Tensor, eps: float = 1e-3) -> Tensor:
     return torch.hypot(difference, difference.new_full((), eps)).mean()
 
 
-@LOSS_REGISTRY.register()
 class S3NetCharbonnierLoss(nn.Module):
     """:func:`charbonnier` times ``loss_weight``; fits ``pixel_opt`` of BasicSR's models.
 

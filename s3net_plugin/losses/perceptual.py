@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import torch
-from basicsr.utils.registry import LOSS_REGISTRY
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -63,7 +62,6 @@ def _distance(pred: Tensor, target: Tensor, vgg: VGG19Features, layer_weights: M
     return torch.stack(terms).sum()
 
 
-@LOSS_REGISTRY.register()
 class S3NetPerceptualLoss(nn.Module):
     """:func:`perceptual_loss` times ``loss_weight``; fits ``perceptual_opt`` of BasicSR's models.
 

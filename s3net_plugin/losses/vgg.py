@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import torch
-from basicsr.archs.vgg_arch import NAMES
 from torch import Tensor, nn
 from torchvision.models import vgg19
 
 from s3net_plugin.losses.vgg_weights import vgg19_weights
 from s3net_plugin.utils.names import did_you_mean
 
-LAYERS = tuple(NAMES['vgg19'])  # BasicSR's name of every module in torchvision's ``features``, in order
+# BasicSR's name of every module in torchvision's ``features``, in order
+LAYERS = tuple(
+    name
+    for block, convolutions in enumerate((2, 2, 4, 4, 4), start=1)
+    for name in [
+        *(f'{kind}{block}_{number}' for number in range(1, convolutions + 1) for kind in ('conv', 'relu')),
+        f'pool{block}',
+    ]
+)
 
 
 class VGG19Features(nn.Module):

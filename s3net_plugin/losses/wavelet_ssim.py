@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from basicsr.utils.registry import LOSS_REGISTRY
 from torch import Tensor, nn
 
 from s3net_plugin.losses.checks import check_images, check_integer, check_number
@@ -57,7 +56,6 @@ def wavelet_ssim_loss(
     return loss
 
 
-@LOSS_REGISTRY.register()
 class S3NetWaveletSSIMLoss(nn.Module):
     """:func:`wavelet_ssim_loss` times ``loss_weight``; fits ``pixel_opt`` of BasicSR's models.
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from basicsr.utils.registry import METRIC_REGISTRY
 from torchvision import models
 
 from s3net_plugin.metrics.images import to_pair
@@ -31,7 +30,6 @@ _BACKBONES = {
 }
 
 
-@METRIC_REGISTRY.register()
 def calculate_lpips(
     img: np.ndarray,
     img2: np.ndarray,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from basicsr.utils.registry import METRIC_REGISTRY
 
 from s3net_plugin.metrics.lpips import calculate_lpips
 from s3net_plugin.metrics.ssim import calculate_relight_ssim
 
 
-@METRIC_REGISTRY.register()
 def calculate_mps(
     img: np.ndarray,
     img2: np.ndarray,

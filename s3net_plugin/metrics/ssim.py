@@ -6,7 +6,6 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
-from basicsr.utils.registry import METRIC_REGISTRY
 from skimage.metrics import structural_similarity
 
 from s3net_plugin.metrics.images import to_pair
@@ -25,7 +24,6 @@ _MODES = {
 }
 
 
-@METRIC_REGISTRY.register()
 def calculate_relight_ssim(
     img: np.ndarray,
     img2: np.ndarray,

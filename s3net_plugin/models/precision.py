@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import torch
-from timm.layers import convert_sync_batchnorm
 from torch import Tensor, nn
 
 from s3net_plugin.archs import S3Net
@@ -98,6 +97,8 @@ def prepare_network(net: nn.Module, train_opt: dict[str, Any], distributed: bool
     if train_opt.get('sync_bn'):
         if not distributed or device.type != 'cuda':
             raise OptionError('train:sync_bn needs GPUs and a launcher: SyncBatchNorm does not work on the CPU')
+        from timm.layers import convert_sync_batchnorm
+
         # timm's, which knows its layers that are BatchNorm and activation in one; PyTorch's drops the activation.
         net = convert_sync_batchnorm(net)
     net = apply_memory_format(net, train_opt)

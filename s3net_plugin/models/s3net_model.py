@@ -15,7 +15,7 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor, nn
 
-from s3net_plugin.metrics import prepare_metric
+from s3net_plugin.metrics.options import prepare_metric
 from s3net_plugin.models.checkpoints import check_finite
 from s3net_plugin.models.criterion import Criterion
 from s3net_plugin.models.ema import Average, Statistics, share_buffers

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from s3net_plugin.archs.pretrained import read_checkpoint
-from s3net_plugin.metrics import describe_metric
+from s3net_plugin.metrics.options import describe_metric
 from s3net_plugin.report.complexity import complexity
 from s3net_plugin.report.environment import git_hash, hardware, versions
 from s3net_plugin.report.statistics import means_and_medians, ranked, worst

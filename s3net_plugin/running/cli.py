@@ -10,6 +10,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from s3net_plugin.config.yaml_file import read_option_file
+from s3net_plugin.utils.errors import DataError, OptionError, RunError
+
 USAGE = 'usage: basicsr train.py|test.py -opt OPTIONS.yml [BasicSR flags]'
 _INTERRUPTED = {
     'train': 'interrupted; --auto_resume goes on from the last state that was saved',
@@ -48,19 +51,19 @@ def run(job: str, argv: Sequence[str]) -> None:
     Raises:
         OptionError: the option file or the command line has to be changed.
     """
+    args = _parser(job).parse_args(argv)
+    opt = read_option_file(args.opt, args.force_yml)
+    # What comes now takes seconds to import; what can be wrong so far has been said.
     from basicsr.utils.registry import MODEL_REGISTRY
 
     from s3net_plugin import compat
-    from s3net_plugin.config import check_options
+    from s3net_plugin.config.check import check_options
     from s3net_plugin.config.values import registered
-    from s3net_plugin.config.yaml_file import read_option_file
     from s3net_plugin.running import resume
     from s3net_plugin.utils import distributed, preemption
 
-    args = _parser(job).parse_args(argv)
     processes = distributed.launcher_world_size(args.launcher)
     load_plugins()
-    opt = read_option_file(args.opt, args.force_yml)
     _find_pretrained(opt)
     resumes = job == 'train' and resume.can_resume(opt, auto_resume=args.auto_resume, debug=args.debug)
     check_options(opt, is_train=job == 'train', where=args.opt, resumes=resumes, processes=processes)
@@ -112,6 +115,8 @@ def _check_folder(job: str, args: argparse.Namespace, opt: dict[str, Any], resum
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console command; returns the exit status (2 for options that have to be changed)."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    # Threads that sleep while they wait: spinning ones are ten times slower on a machine that is busy.
+    os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
     job = argv[0].removesuffix('.py') if argv else ''
     if job not in ('train', 'test'):
         if job in ('-h', '--help'):
@@ -119,8 +124,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         print(f'{USAGE}\nbasicsr: error: {f"no command {argv[0]!r}" if argv else "no command given"}', file=sys.stderr)
         return 2
-    from s3net_plugin.utils.errors import DataError, OptionError, RunError
-
     try:
         run(job, argv[1:])
     except OptionError as error:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from basicsr.utils.registry import ARCH_REGISTRY
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -198,6 +197,8 @@ def describe_difference(stored: Any, wanted: Mapping[str, Any]) -> str:
 
 
 def _effective(options: Mapping[str, Any]) -> dict[str, Any]:
+    from basicsr.utils.registry import ARCH_REGISTRY
+
     parameters = inspect.signature(ARCH_REGISTRY.get(options['type'])).parameters
     defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
     return plain({**defaults, **without_pretraining(options)})

@@ -6,7 +6,7 @@ import pytest
 import torch
 from basicsr.archs import build_network
 
-from s3net_plugin.config import check_options
+from s3net_plugin.config.check import check_options
 from s3net_plugin.utils.errors import OptionError
 from tests.conftest import change, tiny_options
 

@@ -3,7 +3,7 @@ import torch
 from basicsr.metrics import calculate_metric
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from s3net_plugin.metrics import describe_metric, prepare_metric
+from s3net_plugin.metrics.options import describe_metric, prepare_metric
 
 
 @pytest.fixture

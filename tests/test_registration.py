@@ -1,0 +1,48 @@
+"""What importing this package imports, and what BasicSR knows after it, in whatever order things are imported."""
+
+import subprocess
+import sys
+
+import pytest
+
+ROOMS = ('archs', 'data', 'losses', 'metrics', 'relight', 'rendering')
+KNOWN = """
+from basicsr.utils import registry as r
+assert {'S3Net', 'ShadingGuidedS3Net'} <= set(r.ARCH_REGISTRY.keys())
+assert {'S3NetCharbonnierLoss', 'S3NetPerceptualLoss', 'S3NetWaveletSSIMLoss'} <= set(r.LOSS_REGISTRY.keys())
+assert {'calculate_lpips', 'calculate_mps', 'calculate_relight_ssim'} <= set(r.METRIC_REGISTRY.keys())
+assert 'RGBDRelightPairedDataset' in r.DATASET_REGISTRY and 'S3NetModel' in r.MODEL_REGISTRY
+"""
+
+
+def run(code):
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+
+
+def test_importing_the_package_costs_nothing_and_its_rooms_do_without_basicsr():
+    rooms = '; '.join(f'import s3net_plugin.{room}' for room in ROOMS)
+    run(f'import sys, s3net_plugin; assert "torch" not in sys.modules; {rooms}; assert "basicsr" not in sys.modules')
+
+
+@pytest.mark.parametrize(
+    'first',
+    [
+        'import s3net_plugin',
+        'from s3net_plugin.models import S3NetModel',
+        'import s3net_plugin, basicsr.models; assert s3net_plugin.archs.S3Net',
+        'import s3net_plugin, sys; m = sys.meta_path[:]; del sys.meta_path[0]; import basicsr; import importlib; '
+        'importlib.reload(s3net_plugin)',
+    ],
+    ids=['package', 'model', 'basicsr', 'basicsr before the package'],
+)
+def test_basicsr_knows_everything_whatever_is_imported_first(first):
+    run(first + KNOWN)
+
+
+@pytest.mark.parametrize('arguments', [['train.py', '-opt', 'missing.yml'], ['test.py', '--help'], ['nothing']])
+def test_the_command_says_what_is_wrong_before_it_imports_pytorch(arguments):
+    run(
+        f'import sys\nfrom s3net_plugin.running.cli import main\ntry: main({arguments})\nexcept SystemExit: pass\n'
+        'assert "torch" not in sys.modules'
+    )
