@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from tests.conftest import ROOT
+
 ROOMS = ('archs', 'data', 'losses', 'metrics', 'relight', 'rendering')
 KNOWN = """
 from basicsr.utils import registry as r
@@ -46,3 +48,16 @@ def test_the_command_says_what_is_wrong_before_it_imports_pytorch(arguments):
         f'import sys\nfrom s3net_plugin.running.cli import main\ntry: main({arguments})\nexcept SystemExit: pass\n'
         'assert "torch" not in sys.modules'
     )
+
+
+def test_a_photo_is_relit_without_basicsr(tmp_path):
+    sample = ROOT / 's3net_plugin/assets/sample'
+    arguments = ['--input', f'{sample}/photo.jpg', '--input-depth', f'{sample}/depth.png', '--light', 'NE']
+    arguments += ['--work-size', '64', '--output', f'{tmp_path}/relit.jpg']
+    run(
+        f'import runpy, sys\nsys.argv = ["relight.py", *{arguments}]\nsys.path.insert(0, "{ROOT}/scripts")\n'
+        f'try: runpy.run_path("{ROOT}/scripts/relight.py", run_name="__main__")\n'
+        'except SystemExit as ended: assert not ended.code\n'
+        'assert "s3net_plugin.archs" in sys.modules and "basicsr" not in sys.modules'
+    )
+    assert (tmp_path / 'relit.jpg').is_file()

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from basicsr.archs import build_network
-from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
 from s3net_plugin.archs.pretrained import read_checkpoint
+from s3net_plugin.archs.s3net_arch import S3Net
+from s3net_plugin.archs.shading_guided_s3net_arch import ShadingGuidedS3Net
 from s3net_plugin.config.yaml_file import OptionError, read_option_file
 from s3net_plugin.utils.checkpoint import state_dict_mismatch
 from s3net_plugin.utils.names import did_you_mean
 
-_ARCHS = ('S3Net', 'ShadingGuidedS3Net')
+_ARCHS: dict[str, type[nn.Module]] = {'S3Net': S3Net, 'ShadingGuidedS3Net': ShadingGuidedS3Net}
 
 
 def load_network(path: str | Path, device: str | torch.device = 'cpu') -> nn.Module:
@@ -50,14 +50,22 @@ def load_network(path: str | Path, device: str | torch.device = 'cpu') -> nn.Mod
 
 def _build(options: Any, path: Path) -> nn.Module:
     kind = options.get('type') if isinstance(options, dict) else None
-    if kind not in ARCH_REGISTRY:
+    arch = _ARCHS.get(str(kind)) or _registered(str(kind))
+    if arch is None:
         raise ValueError(f'{path}: its network is of unknown type {kind!r}{did_you_mean(str(kind), _ARCHS)}')
     # the weights come from the checkpoint, whatever the encoder was initialised with
-    options = {key: value for key, value in options.items() if key != 'encoder_weights'}
+    options = {key: value for key, value in options.items() if key not in ('type', 'encoder_weights')}
     try:
-        return build_network(options)
+        return arch(**options)
     except (TypeError, ValueError) as error:
         raise ValueError(f'{path}: its options build no {kind}: {error}') from error
+
+
+def _registered(kind: str) -> type[nn.Module] | None:
+    """Return another package's arch; BasicSR, which takes seconds to import, is not asked for this package's own."""
+    from basicsr.utils.registry import ARCH_REGISTRY
+
+    return ARCH_REGISTRY.get(kind) if kind in ARCH_REGISTRY else None
 
 
 def _options_beside(path: Path) -> dict[str, Any]:
