@@ -16,8 +16,10 @@ setup(
     long_description=(HERE / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
-    packages=find_packages(include=['s3net_plugin', 's3net_plugin.*']),
-    package_data={'s3net_plugin': ['assets/*', 'assets/*/*']},
+    # options/ stays the only copy of the option files; an installed package finds them within.
+    packages=[*find_packages(include=['s3net_plugin', 's3net_plugin.*']), 's3net_plugin.options'],
+    package_dir={'s3net_plugin.options': 'options'},
+    package_data={'s3net_plugin': ['assets/*', 'assets/*/*'], 's3net_plugin.options': ['*.yml']},
     # On 3.13 and newer BasicSR is installed by scripts/install_basicsr.py: its own setup.py fails there.
     python_requires='>=3.10',
     install_requires=[
@@ -55,7 +57,7 @@ setup(
         ],
     },
     entry_points={
-        'console_scripts': ['basicsr=s3net_plugin.running.cli:main'],
+        'console_scripts': ['basicsr=s3net_plugin.running.cli:main', 's3net=s3net_plugin.commands.__main__:main'],
         # The `basicsr` command imports every module named in this group before it reads an option file.
         'basicsr.plugins': ['s3net=s3net_plugin'],
     },

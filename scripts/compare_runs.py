@@ -1,41 +1,6 @@
-#!/usr/bin/env python3
-"""Put test runs side by side: a table in Markdown on the screen, and a bar chart.
+"""Put test runs side by side: a table in Markdown on the screen, and a bar chart."""
 
-    python scripts/compare_runs.py results/S3Net_VIDIT results/RRDBNet_VIDIT
-    python scripts/compare_runs.py --no-published results/quickstart_test results/quickstart_pretrained
-
-The scores that were published for the challenge on VIDIT stand beside them, marked as what they are: not measured here.
-"""
-
-from __future__ import annotations
-
-import argparse
-import sys
-from pathlib import Path
-
-from command_line import output_file, run
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('results', type=Path, nargs='+', metavar='RESULT', help='a folder that `basicsr test.py` wrote')
-    parser.add_argument('--output', type=output_file, default=Path('comparison.png'), help='default: %(default)s')
-    parser.add_argument(
-        '--no-published', action='store_true', help="leave the challenge's scores out, for data other than VIDIT"
-    )
-    arguments = parser.parse_args()
-    # imported here since it takes seconds, which --help should not
-    from s3net_plugin.report.chart import write_chart
-    from s3net_plugin.report.compare import comparison_markdown, read_runs
-
-    try:
-        runs = read_runs(arguments.results)
-        print(comparison_markdown(runs, with_published=not arguments.no_published))
-        write_chart(runs, arguments.output, with_published=not arguments.no_published)
-    except (OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
-    print(f'\n{arguments.output}')
-
+from s3net_plugin.commands.compare_runs import main
 
 if __name__ == '__main__':
-    run(main)
+    main()

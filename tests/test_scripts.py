@@ -7,10 +7,10 @@ import subprocess
 import sys
 import time
 
-import command_line
 import pytest
 
 from s3net_plugin.archs import shading
+from s3net_plugin.commands import arguments as shared
 from s3net_plugin.data import options
 from s3net_plugin.data.lmdb import records
 from s3net_plugin.relight import depth, depth_maps, lights
@@ -39,11 +39,11 @@ def run(tmp_path):
     """Run a script in the folder ``work``, with packages whose import does what ``on_import`` says."""
 
     def run(script, *arguments, on_import):
-        for package in ('numpy', 's3net_plugin', 'torch'):
+        for package in ('basicsr', 'numpy', 'torch'):
             (tmp_path / f'{package}.py').write_text(on_import)
         (tmp_path / 'work').mkdir()
         command = [sys.executable, str(ROOT / 'scripts' / f'{script}.py'), *arguments]
-        environment = {**os.environ, 'PYTHONPATH': str(tmp_path)}
+        environment = {**os.environ, 'PYTHONPATH': f'{tmp_path}{os.pathsep}{ROOT}'}
         return subprocess.run(
             command, cwd=tmp_path / 'work', env=environment, capture_output=True, text=True, timeout=60
         )
@@ -52,7 +52,7 @@ def run(tmp_path):
 
 
 def test_every_script_is_tested_here():
-    assert set(SCRIPTS) == {path.stem for path in (ROOT / 'scripts').glob('*.py')} - {'command_line', 'install_basicsr'}
+    assert set(SCRIPTS) == {path.stem for path in (ROOT / 'scripts').glob('*.py')} - {'install_basicsr'}
 
 
 @pytest.mark.parametrize('script', SCRIPTS)
@@ -84,19 +84,19 @@ def test_ctrl_c_amid_the_work_leaves_nothing(tmp_path):
 
 
 def test_what_stands_in_for_the_package_is_the_same():
-    assert tuple(options.LAYOUTS) == command_line.LAYOUTS
-    assert command_line.IMAGE_CODECS == records.IMAGE_CODECS
-    assert command_line.DEPTH_CODECS == records.DEPTH_CODECS
-    assert command_line.VARIANTS == tracer.VARIANTS
-    assert command_line.DIRECTIONS == shading.DIRECTIONS
-    assert command_line.DEFAULT_TEMPERATURE == lights.DEFAULT_TEMPERATURE
-    assert command_line.DEPTH_MODEL == depth.DEFAULT_MODEL
-    assert command_line.FAR_OVER_NEAR == depth_maps.FAR_OVER_NEAR
+    assert tuple(options.LAYOUTS) == shared.LAYOUTS
+    assert shared.IMAGE_CODECS == records.IMAGE_CODECS
+    assert shared.DEPTH_CODECS == records.DEPTH_CODECS
+    assert shared.VARIANTS == tracer.VARIANTS
+    assert shared.DIRECTIONS == shading.DIRECTIONS
+    assert shared.DEFAULT_TEMPERATURE == lights.DEFAULT_TEMPERATURE
+    assert shared.DEPTH_MODEL == depth.DEFAULT_MODEL
+    assert shared.FAR_OVER_NEAR == depth_maps.FAR_OVER_NEAR
 
 
 def test_what_cannot_be_a_file_is_refused_by_its_name(tmp_path):
     (tmp_path / 'file').write_text('precious')
     with pytest.raises(argparse.ArgumentTypeError, match=f'^{tmp_path}: is a folder; name a file$'):
-        command_line.output_file(str(tmp_path))
+        shared.output_file(str(tmp_path))
     with pytest.raises(argparse.ArgumentTypeError, match=f'^{tmp_path}/file: cannot be made a folder: File exists$'):
-        command_line.output_file(str(tmp_path / 'file/x.png'))
+        shared.output_file(str(tmp_path / 'file/x.png'))

@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from s3net_plugin.config.shipped import find_option_file
 from s3net_plugin.config.yaml_file import read_option_file
 from s3net_plugin.utils.errors import DataError, OptionError, RunError
 
@@ -52,6 +53,12 @@ def run(job: str, argv: Sequence[str]) -> None:
         OptionError: the option file or the command line has to be changed.
     """
     args = _parser(job).parse_args(argv)
+    file = find_option_file(args.opt)
+    if file != Path(args.opt).expanduser():
+        if _is_first_process():
+            print(f'{args.opt}: no such file here; taking the one of this package, {file}', flush=True)
+        argv = [str(file) if argument == args.opt else argument for argument in argv]
+        args.opt = str(file)
     opt = read_option_file(args.opt, args.force_yml)
     # What comes now takes seconds to import; what can be wrong so far has been said.
     from basicsr.utils.registry import MODEL_REGISTRY

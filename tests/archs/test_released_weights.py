@@ -1,4 +1,3 @@
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -9,16 +8,10 @@ import torch
 from basicsr.archs import build_network
 
 from s3net_plugin.archs.released_weights import convert_released
+from s3net_plugin.commands import import_released_weights
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / 'scripts/import_released_weights.py'
-
-
-def script():
-    spec = importlib.util.spec_from_file_location('import_released_weights', SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_imported_checkpoint_reproduces_the_released_output(released_checkpoint, tmp_path):
@@ -55,13 +48,13 @@ def test_existing_file_survives_unless_forced(released_checkpoint, tmp_path):
     src, dst = tmp_path / 'authors.pth', tmp_path / 'net_g.pth'
     dst.write_text('precious')
     with pytest.raises(FileExistsError, match=r'net_g\.pth: already there; pass --force'):
-        script().import_released(src, dst, force=False)
+        import_released_weights.import_released(src, dst, force=False)
     torch.save({'state_dict': {'x': torch.ones(1)}}, src)
     with pytest.raises(ValueError, match=r'authors\.pth: not the released S3Net'):
-        script().import_released(src, dst, force=True)
+        import_released_weights.import_released(src, dst, force=True)
     assert dst.read_text() == 'precious'
     torch.save(released_checkpoint, src)
-    script().import_released(src, dst, force=True)
+    import_released_weights.import_released(src, dst, force=True)
     assert 'params' in torch.load(dst, weights_only=True)
 
 
@@ -69,5 +62,5 @@ def test_script_fails_in_one_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, 'argv', [str(SCRIPT), 'none.pth', 'net_g.pth'])
     with pytest.raises(SystemExit, match=r'^error: none\.pth: no such file$'):
-        script().main()
+        import_released_weights.main()
     assert list(tmp_path.iterdir()) == []

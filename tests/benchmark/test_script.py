@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import os
 import subprocess
@@ -7,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+
+from s3net_plugin.commands.benchmark import main
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / 'scripts/benchmark.py'
@@ -34,21 +35,13 @@ def test_one_command_measures_everything(tmp_path):
         assert f'| {row["name"]} ' in result.stdout
 
 
-@pytest.fixture(scope='module')
-def main():
-    spec = importlib.util.spec_from_file_location('benchmark_script', SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script.main
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
-def test_a_missing_gpu_is_one_line(main):
+def test_a_missing_gpu_is_one_line():
     with pytest.raises(SystemExit, match=r'^error: --device cuda: PyTorch sees no GPU here; take --device cpu$'):
         main(['--device', 'cuda'])
 
 
-def test_one_round_is_refused_since_it_has_no_spread(main, capsys):
+def test_one_round_is_refused_since_it_has_no_spread(capsys):
     with pytest.raises(SystemExit):
         main(['--device', 'cpu', '--rounds', '1'])
     assert '--rounds: at least 2 are needed' in capsys.readouterr().err

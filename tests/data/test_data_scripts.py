@@ -6,7 +6,6 @@ import json
 import pytest
 
 from s3net_plugin.benchmark import data as data_benchmark
-from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -14,9 +13,7 @@ def run(monkeypatch, capsys):
     """Run a script's ``main``; returns its exit status, output and errors."""
 
     def run(script, *arguments):
-        spec = importlib.util.spec_from_file_location(script, ROOT / 'scripts' / f'{script}.py')
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = importlib.import_module(f's3net_plugin.commands.{script}')
         monkeypatch.setattr('sys.argv', [f'{script}.py', *map(str, arguments)])
         status = 0
         try:

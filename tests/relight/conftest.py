@@ -1,4 +1,3 @@
-import importlib.util
 from pathlib import Path
 
 import cv2
@@ -7,31 +6,25 @@ import torch
 from basicsr.archs import build_network
 
 import s3net_plugin  # noqa: F401  registers S3Net
+from s3net_plugin.commands import pack_weights, prepare_depth, relight
 
 ROOT = Path(__file__).parents[2]
 RENDERED = ROOT / 'tests/assets/rendered'
 
 
-def load_script(name):
-    spec = importlib.util.spec_from_file_location(f'scripts_{name}', ROOT / 'scripts' / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope='session')
 def relight_script():
-    return load_script('relight')
+    return relight
 
 
 @pytest.fixture
 def pack_weights_script():
-    return load_script('pack_weights')
+    return pack_weights
 
 
 @pytest.fixture(scope='session')
 def prepare_depth_script():
-    return load_script('prepare_depth')
+    return prepare_depth
 
 
 @pytest.fixture

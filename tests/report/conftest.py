@@ -1,7 +1,6 @@
 import importlib.util
 import logging
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -29,9 +28,7 @@ def run_script(monkeypatch, tmp_path):
     """Run the main function of a script in the test's own folder."""
 
     def run(name, *arguments):
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / f'scripts/{name}.py')
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = importlib.import_module(f's3net_plugin.commands.{name}')
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, 'argv', [name, *arguments])
         module.main()

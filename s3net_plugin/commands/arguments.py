@@ -1,12 +1,14 @@
-"""What the scripts share. It imports nothing that takes long, so that --help and Ctrl-C are answered at once."""
+"""What the commands share. It imports nothing that takes long, so that --help and Ctrl-C are answered at once."""
 
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec
 
 # Values of s3net_plugin, which takes seconds to import; a test compares them.
 LAYOUTS = ('scenes', 'pairs', 'one_to_one')
@@ -20,16 +22,26 @@ FAR_OVER_NEAR = 3.0
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
+P = ParamSpec('P')
 
-def run(main: Callable[[], None], stopped: str = 'stopped') -> None:
-    """Call ``main``; Ctrl-C ends it with the line ``stopped`` and exit status 130."""
-    # Threads that sleep while they wait: spinning ones are ten times slower on a machine that is busy.
-    os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
-    try:
-        main()
-    except KeyboardInterrupt:
-        print(stopped, file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
+
+def command(stopped: str = 'stopped') -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Make a function the ``main`` of a command: Ctrl-C ends it with the line ``stopped`` and exit status 130."""
+
+    def decorate(main: Callable[P, None]) -> Callable[P, None]:
+        @functools.wraps(main)
+        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            # Threads that sleep while they wait: spinning ones are ten times slower on a machine that is busy.
+            os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
+            try:
+                main(*args, **kwargs)
+            except KeyboardInterrupt:
+                print(stopped, file=sys.stderr)
+                sys.exit(EXIT_INTERRUPTED)
+
+        return run
+
+    return decorate
 
 
 def output_file(text: str) -> Path:

@@ -1,0 +1,1 @@
+"""The commands: what `s3net NAME` and scripts/NAME.py run. Each is a parser and calls of the package."""

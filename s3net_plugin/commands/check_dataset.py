@@ -1,0 +1,67 @@
+"""Look at every file of a data set, or every record of a prepared one, and say all that is wrong.
+
+python scripts/check_dataset.py datasets/VIDIT/train
+python scripts/check_dataset.py datasets/VIDIT_lmdb/train --json report.json
+
+Ends with status 0 if nothing is wrong, 1 if something is, 2 if there is no data set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from s3net_plugin.commands.arguments import LAYOUTS, command, output_file
+
+if TYPE_CHECKING:
+    from s3net_plugin.data.validate_dataset import Report
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('dataroot', type=Path, help='folder of images, or of rgb.lmdb and depth.lmdb')
+    parser.add_argument('--layout', choices=('auto', *LAYOUTS), default='auto', help='default: told by the files')
+    parser.add_argument('--target-images', type=Path, help='folder of the target images, if not DATAROOT/target')
+    parser.add_argument('--json', type=output_file, metavar='FILE', help='write the report there as well')
+    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='threads (default: one for each core)')
+    arguments = parser.parse_args()
+    if arguments.workers < 1:
+        parser.error('--workers must be 1 or more')
+    return arguments
+
+
+def print_report(report: Report) -> None:
+    """Print every problem, then a table of how many there are."""
+    from s3net_plugin.data.validate_dataset import KINDS
+
+    for problem in report.problems:
+        print(f'{problem.kind}: {problem.name}: {problem.detail}')
+    print(f'{report.dataroot} ({report.backend}, layout {report.layout}):', end=' ')
+    print(f'{report.images} images, {report.depth_maps} depth maps, {len(report.problems)} problems')
+    for kind, count in report.counts().items():
+        print(f'{count:8}  {kind:18} {KINDS[kind]}')
+
+
+@command()
+def main() -> None:
+    """Check, report, and set the exit status."""
+    args = parse_arguments()
+    # imported here since it takes seconds, which --help should not
+    from s3net_plugin.data.validate_dataset import check_set
+    from s3net_plugin.utils.files import atomic_write
+
+    try:
+        report = check_set(args.dataroot, layout=args.layout, target_images=args.target_images, workers=args.workers)
+        print_report(report)
+        if args.json:
+            with atomic_write(args.json) as aside:
+                aside.write_text(json.dumps(report.as_json(), indent=1))
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)
+    sys.exit(1 if report.problems else 0)

@@ -1,0 +1,114 @@
+"""Make depth maps as relighting takes them: 16-bit PNG, 0 the nearest point, 65535 the farthest.
+
+    python scripts/prepare_depth.py photos/ depth/                      estimated from photos (the extra `depth`)
+    python scripts/prepare_depth.py maps/ depth/ --from disparity       from maps in which large is near
+    python scripts/prepare_depth.py scan.npy scan.png --from depth      from metric depth in any unit
+
+Maps are .npy, PNG, TIFF, PFM or OpenEXR with one channel. A file that cannot be used is reported and skipped; the exit
+status is 0 only if there was none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from s3net_plugin.commands.arguments import add_depth_arguments, command, default_device
+
+# What the functions import takes seconds, which --help should not.
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('input', type=Path, metavar='INPUT', help='a photo or map, or a folder of them')
+    parser.add_argument('output', type=Path, metavar='OUTPUT', help='a .png to write, or a folder')
+    parser.add_argument(
+        '--from', dest='kind', choices=('photo', 'disparity', 'depth'), default='photo', help='(%(default)s)'
+    )
+    add_depth_arguments(parser)
+    parser.add_argument(
+        '--size', type=int, default=1024, help='longer side of the map of a photo, at most (%(default)s pixels)'
+    )
+    parser.add_argument('--force', action='store_true', help='overwrite what is there')
+    return parser.parse_args(argv)
+
+
+def reader(args: argparse.Namespace) -> Callable[[Path], np.ndarray]:
+    """Return what makes normalised depth of a file."""
+    from s3net_plugin.relight.depth import DepthEstimator
+    from s3net_plugin.relight.depth_maps import depth_from_disparity, read_map
+    from s3net_plugin.relight.photo import read_photo
+    from s3net_plugin.relight.relighter import shrink
+
+    if args.kind == 'disparity':
+        return lambda path: depth_from_disparity(read_map(path), args.far_over_near)
+    if args.kind == 'depth':
+        return read_metric
+    estimate = DepthEstimator(args.depth_model, device=args.device, far_over_near=args.far_over_near)
+    return lambda path: estimate(shrink(read_photo(path).pixels, longer=args.size))
+
+
+def read_metric(path: Path) -> np.ndarray:
+    """Return normalised depth of a map of metric depth, and say what in it is taken for a marker."""
+    from s3net_plugin.relight.depth_maps import depth_from_metric, describe_markers, read_map
+
+    depth = read_map(path)
+    if markers := describe_markers(depth):
+        tqdm.write(f'note: {path}: {markers}', file=sys.stderr)
+    return depth_from_metric(depth)
+
+
+@logging_redirect_tqdm()
+def prepare(args: argparse.Namespace) -> int:
+    """Make a map of every file; return how many could not be made."""
+    from s3net_plugin.relight.batch import one_line, report
+    from s3net_plugin.relight.depth_maps import MAP_SUFFIXES, write_depth
+    from s3net_plugin.relight.jobs import Job, check_folder, files_in, left_out, without_clashes
+    from s3net_plugin.relight.photo import SUFFIXES
+
+    suffixes = SUFFIXES if args.kind == 'photo' else MAP_SUFFIXES
+    sources = files_in(args.input, suffixes)
+    single = not args.input.is_dir() and not args.output.is_dir() and args.output.suffix.lower() == '.png'
+    if not single:
+        check_folder(args.output, 'OUTPUT is a .png for one map, otherwise a folder')
+    read = reader(args)
+    outputs = [args.output if single else args.output / f'{source.stem}.png' for source in sources]
+    pairs, problems = without_clashes(sources, outputs)
+    problems += left_out(args.input, suffixes)
+    for problem in problems:
+        report(problem)
+    failed = len(problems)
+    for source, output in tqdm(pairs, desc='depth', unit='map', disable=len(pairs) < 2):
+        job = Job(source, output)
+        try:
+            job.check_output(force=args.force)
+            job.output.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                depth = read(source)
+            except ValueError as error:
+                raise ValueError(str(error) if str(source) in str(error) else f'{source}: {error}') from error
+            write_depth(job.output, depth)
+        except Exception as error:  # whatever it is, the other maps can be made
+            report(one_line(error, source))
+            failed += 1
+    return failed
+
+
+@command()
+def main(argv: list[str] | None = None) -> None:
+    args = parse_arguments(argv)
+    args.device = args.device or default_device()
+    try:
+        failed = prepare(args)
+    except (ImportError, OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
+    if failed:
+        sys.exit(f'{failed} could not be made')
