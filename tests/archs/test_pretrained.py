@@ -1,8 +1,5 @@
 import json
-import shutil
 import struct
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -11,13 +8,11 @@ from safetensors.torch import save_file
 
 from s3net_plugin.archs import pretrained
 from s3net_plugin.archs.pretrained import (
-    pretrained_path,
     read_checkpoint,
     read_metadata,
     read_options,
     write_pretrained,
 )
-from tests.conftest import ROOT
 
 OPTIONS = {'type': 'S3Net', 'encoder': 'resnet10t', 'upsampling': ['pixel_shuffle'] * 4, 'residual': True}
 WEIGHTS = {'a.weight': torch.linspace(-3, 3, 24).reshape(4, 6).t(), 'a.num_batches_tracked': torch.tensor(2**40)}
@@ -124,19 +119,3 @@ def test_files_of_others_need_no_options(tmp_path):
     assert read_checkpoint(tmp_path / 'net.safetensors').keys() == {'params'}
     with pytest.raises(FileNotFoundError, match=r'none\.safetensors: no such file'):
         read_checkpoint(tmp_path / 'none.safetensors')
-
-
-def test_a_build_of_the_package_holds_the_weights(tmp_path):
-    source = tmp_path / 'source'
-    shutil.copytree(ROOT / 's3net_plugin', source / 's3net_plugin', ignore=shutil.ignore_patterns('assets'))
-    for name in ('setup.py', 'README.md'):
-        shutil.copy(ROOT / name, source)
-    within = pretrained_path().relative_to(ROOT)
-    (source / within).parent.mkdir()
-    (source / within).write_bytes(b'weights')
-    (source / within).with_name('guides').mkdir()
-    (source / within).with_name('guides').joinpath('a.png').write_bytes(b'guide')
-    command = [sys.executable, 'setup.py', '-q', 'build', '--build-lib', str(tmp_path / 'built')]
-    subprocess.run(command, cwd=source, check=True, capture_output=True)
-    assert (tmp_path / 'built' / within).read_bytes() == b'weights'
-    assert (tmp_path / 'built' / within.parent / 'guides/a.png').read_bytes() == b'guide'
