@@ -4,7 +4,7 @@
 # Needs no GPU and no data. Run again, it renders only what is missing and trains anew.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-scripts/setup_env.sh
+scripts/setup_env.sh render
 started=$SECONDS
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

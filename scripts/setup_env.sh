@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Makes .venv with everything the project, its tests and its rendered sample set need. Quick when nothing has changed.
-#   scripts/setup_env.sh
+# Makes .venv with the package, or adds to it. Quick when nothing has changed.
+#   scripts/setup_env.sh                                      training, testing, relighting
+#   scripts/setup_env.sh render app                           and extras by name: render depth app heif export wandb dev
 #   PYTHON=/path/to/python3.11 scripts/setup_env.sh           another interpreter
 #   S3NET_TORCH='torch==2.9.1 torchvision==0.24.1' ...        another PyTorch (2.6 or newer)
+#   S3NET_TORCH_INDEX=URL ...                                 another place to get it from, such as one of CPU builds
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -23,9 +25,15 @@ find_python() {
 }
 
 torch=${S3NET_TORCH:-torch==2.14.1 torchvision==0.29.1}
-wanted=$(cat setup.py scripts/setup_env.sh scripts/install_basicsr.py; echo "$torch ${PYTHON:-}")
 stamp=.venv/.s3net_setup
-if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+wanted=$(cat setup.py scripts/setup_env.sh scripts/install_basicsr.py; echo "$torch ${S3NET_TORCH_INDEX:-} ${PYTHON:-}")
+# The stamp is what was wanted and, in its last line, the extras that are there.
+there=
+if [ -f "$stamp" ] && [ "$(sed '$d' "$stamp")" = "$wanted" ]; then
+  there=$(tail -n 1 "$stamp")
+fi
+extras=$(printf '%s\n' $there "$@" | sort -u | xargs)
+if [ -f "$stamp" ] && [ "$(sed '$d' "$stamp")" = "$wanted" ] && [ "$extras" = "$there" ]; then
   exit 0
 fi
 
@@ -36,15 +44,15 @@ if [ -x .venv/bin/python ] && ! fits .venv/bin/python; then
 fi
 rm -f "$stamp"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
-pip() { .venv/bin/python -m pip --disable-pip-version-check --quiet "$@"; }
+pip() { .venv/bin/python -m pip --disable-pip-version-check "$@"; }
 
-echo "setup_env: installing $torch (several minutes and about 7 GB on a new machine)"
+echo "setup_env: installing $torch"
 # PyTorch first: without build isolation, what is built after it finds it there and does not fetch it again.
 # shellcheck disable=SC2086  # the two requirements are two words
-pip install $torch
-pip install setuptools wheel
-echo 'setup_env: installing BasicSR and the plugin'
-.venv/bin/python scripts/install_basicsr.py --disable-pip-version-check --quiet
-pip install --no-build-isolation --editable '.[dev,render,depth,app,export,wandb]'
-.venv/bin/python -c 'import s3net_plugin'
-printf '%s\n' "$wanted" > "$stamp"
+pip install $torch ${S3NET_TORCH_INDEX:+--index-url "$S3NET_TORCH_INDEX"}
+pip install --quiet setuptools wheel
+echo "setup_env: installing BasicSR and the plugin${extras:+ with $extras}"
+.venv/bin/python scripts/install_basicsr.py --disable-pip-version-check
+pip install --no-build-isolation --editable ".${extras:+[${extras// /,}]}"
+.venv/bin/python -c 'import s3net_plugin.models'
+printf '%s\n' "$wanted" "$extras" > "$stamp"

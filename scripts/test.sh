@@ -2,7 +2,7 @@
 # All checks: set-up, lint, types, tests. Arguments go to pytest:  scripts/test.sh tests/losses -k wavelet
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-scripts/setup_env.sh
+scripts/setup_env.sh app depth dev export heif render wandb
 
 # A CI machine, where nothing may be skipped, gets the browser of the app's tests. A user's machine is left alone.
 if [ "${CI:-}" = true ] && [ "$(id -u)" = 0 ] && ! command -v chromium chromium-browser google-chrome > /dev/null; then
