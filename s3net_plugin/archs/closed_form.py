@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from s3net_plugin.archs.s3net_arch import S3Net
 from s3net_plugin.archs.shading import (
     CueSettings,
     bring_to_grid,
@@ -76,9 +77,18 @@ def relight_closed_form(x: Tensor, settings: CueSettings | None = None, *, ambie
 
 
 class ClosedForm(nn.Module):
-    """``relight_closed_form`` where a network is expected: (N, 8, H, W) -> (N, 3, H, W) in [0, 1], without weights."""
+    """``relight_closed_form`` where a network is expected: (N, 8, H, W) -> (N, 3, H, W) in [0, 1], without weights.
 
-    in_channels = 8
+    Args:
+        cues: Grid, camera and sun.
+    """
+
+    input_channels = 8
+    size_requirements = S3Net.size_requirements  # so that one can stand for the other
+
+    def __init__(self, cues: CueSettings | None = None) -> None:
+        super().__init__()
+        self.cues = cues or CueSettings()
 
     def forward(self, x: Tensor) -> Tensor:
-        return relight_closed_form(x).image
+        return relight_closed_form(x, self.cues).image
