@@ -59,10 +59,14 @@ def _photo(label: str) -> gr.Image:
     photo = gr.Image(
         label=label, type='filepath', image_mode=None, sources=['upload', 'clipboard'], format='png', height=320
     )
-    # The file as it is: Gradio's own way opens it with Pillow, which alone opens less than ``read_photo`` reads. (A
-    # subclass would do, but Gradio writes a stub beside the module of each.)
-    photo.preprocess = lambda payload: payload and payload.path  # type: ignore[method-assign]
+    # A subclass would do, but Gradio writes a stub beside the module of each.
+    photo.preprocess = _path_as_it_is  # type: ignore[method-assign]
     return photo
+
+
+def _path_as_it_is(payload: Any) -> str | None:
+    """Hand over the uploaded file: Gradio would open it with Pillow, which opens less than ``read_photo`` reads."""
+    return payload.path if payload else None
 
 
 def _depth_of(name: str, service: RelightService) -> gr.Accordion:
