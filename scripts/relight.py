@@ -179,6 +179,8 @@ def relight(args: argparse.Namespace) -> int:
 def sweep(args: argparse.Namespace) -> int:
     """Relight one photo under many guides; return how many of them could not be used."""
     from s3net_plugin.relight.jobs import check_folder, depth_map, left_out, report
+    from s3net_plugin.relight.photo import Photo
+    from s3net_plugin.relight.photo_writing import write_photo
     from s3net_plugin.relight.profiles import to_srgb
     from s3net_plugin.relight.relighter import to_bytes
     from s3net_plugin.relight.sweep import (
@@ -188,7 +190,6 @@ def sweep(args: argparse.Namespace) -> int:
         guides_in,
         relight_under,
         write_animation,
-        write_sheet,
     )
 
     if args.input.is_dir():
@@ -219,7 +220,7 @@ def sweep(args: argparse.Namespace) -> int:
     args.output.mkdir(parents=True, exist_ok=True)
     photo = to_srgb(to_bytes(seen.rgb), original.icc_profile)
     relit = [one._replace(result=to_srgb(one.result, original.icc_profile)) for one in relit]
-    write_sheet(sheet_path, contact_sheet(photo, relit))
+    write_photo(sheet_path, Photo(contact_sheet(photo, relit), None, None, b''))
     write_animation(animation_path, frames(photo, relit))
     return len(guides) - len(relit) + len(problems)
 

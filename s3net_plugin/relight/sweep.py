@@ -15,10 +15,9 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from s3net_plugin.archs.shading import DIRECTIONS
-from s3net_plugin.data.decode import resize
 from s3net_plugin.relight.jobs import depth_map, files_in, one_line, report
 from s3net_plugin.relight.lights import Light, guide_under
-from s3net_plugin.relight.relighter import InputReader, NetworkInput, Relighter, resize_center_crop, to_bytes
+from s3net_plugin.relight.relighter import InputReader, NetworkInput, Relighter, downscale, resize_center_crop, to_bytes
 from s3net_plugin.utils.files import atomic_write
 from s3net_plugin.utils.panel import GAP, labelled_row
 
@@ -89,9 +88,7 @@ def frames(photo: np.ndarray, relit: Sequence[Relit]) -> list[np.ndarray]:
 
 
 def _fit(picture: np.ndarray, longer: int) -> np.ndarray:
-    scale = min(1, longer / max(picture.shape[:2]))
-    height, width = (max(round(side * scale), 1) for side in picture.shape[:2])
-    return resize(picture, height, width)
+    return to_bytes(downscale(picture, longer=longer))
 
 
 def write_animation(path: Path, pictures: Sequence[np.ndarray]) -> None:
@@ -114,9 +111,3 @@ def write_animation(path: Path, pictures: Sequence[np.ndarray]) -> None:
                 writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         finally:
             writer.release()
-
-
-def write_sheet(path: Path, sheet: np.ndarray) -> None:
-    """Write an uint8 RGB picture as PNG, whole or not at all."""
-    with atomic_write(path) as aside:
-        Image.fromarray(sheet).save(aside)
