@@ -54,6 +54,10 @@ def relight_closed_form(x: Tensor, settings: CueSettings | None = None, *, ambie
         x: (N, 8, H, W): input RGB, input depth, guide RGB, guide depth, in [0, 1].
         settings: Grid, camera and sun of the cues.
         ambient: a, above 0; large values change less.
+
+    Example:
+        >>> relight_closed_form(torch.rand(1, 8, 48, 64)).image.shape
+        torch.Size([1, 3, 48, 64])
     """
     settings = settings or CueSettings()
     with torch.autocast(x.device.type, enabled=False):

@@ -203,6 +203,10 @@ def shading_cues(depth: Tensor, settings: CueSettings | None = None) -> Tensor:
     Args:
         depth: (N, 1, H, W) in [0, 1], larger = farther.
         settings: Grid (S is its size), camera and sun.
+
+    Example:
+        >>> shading_cues(torch.rand(1, 1, 48, 64)).shape
+        torch.Size([1, 8, 96, 96])
     """
     shading, visibility = shading_and_visibility(depth, settings or CueSettings())
     return shading * visibility

@@ -104,6 +104,10 @@ def depth_from_disparity(disparity: np.ndarray, far_over_near: float | None = No
 
     Raises:
         ValueError: Nothing in it is finite, or ``far_over_near`` is not more than 1.
+
+    Example:
+        >>> depth_from_disparity(np.array([[1.0, 0.5, np.nan]]), far_over_near=2)
+        array([[0., 1., 1.]], dtype=float32)
     """
     ratio = FAR_OVER_NEAR if far_over_near is None else far_over_near
     if not 1 < ratio < math.inf:

@@ -14,12 +14,10 @@ from tests.app.conftest import RENDERED, WORK_SIZE
 
 @pytest.fixture
 def make_service(checkpoint, guide_folders, tmp_path):
-    def make(estimate=None, guide_depth=guide_folders / 'guide_depth', max_pixels=10**6):
+    def make(estimate=None, guide_depth=guide_folders / 'guide_depth'):
         guides = sorted((guide_folders / 'guides').iterdir())  # one of them is no photo
         relighter = Relighter(load_network(checkpoint), work_size=WORK_SIZE)
-        return RelightService(
-            relighter, estimate, tmp_path, guides=guides, guide_depth=guide_depth, max_pixels=max_pixels
-        )
+        return RelightService(relighter, estimate, tmp_path, guides=guides, guide_depth=guide_depth, max_pixels=10**6)
 
     return make
 
@@ -63,13 +61,6 @@ def test_only_the_colour_is_changed_without_depth_if_that_is_wanted(make_service
     with pytest.raises(ValueError, match='no depth for it'):
         make_service().relight(photo, None, light=Light('E'))
     assert make_service().relight(photo, None, light=Light('E'), colour_only=True).after.shape == (256, 256, 3)
-
-
-def test_large_photos_are_refused(make_service):
-    with pytest.raises(ValueError, match='megapixels'):
-        make_service(lambda rgb: rgb[..., 0], max_pixels=200 * 200).relight(
-            str(RENDERED / 'scene_4500_E.png'), None, str(RENDERED / 'guide_2500_NW.png'), None
-        )
 
 
 def test_app_needs_no_arguments(checkpoint, monkeypatch, capsys, tmp_path):

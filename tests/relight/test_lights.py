@@ -16,7 +16,7 @@ def linear(srgb):
 
 
 @pytest.mark.parametrize('kelvin', TEMPERATURES)
-def test_recoloured_picture_is_the_rendered_one(rendered, kelvin):
+def test_recoloured_picture_is_the_one_under_that_light(rendered, kelvin):
     for direction in ('N', 'E', 'SW'):
         stored, expected = (read_photo(rendered / f'Image000_{k}_{direction}.png').pixels for k in (6500, kelvin))
         error = np.abs(recolour(stored, kelvin) * 255 - expected)
