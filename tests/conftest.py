@@ -1,4 +1,4 @@
-"""Shared by all tests: a tiny rendered set, option files for it, and the real commands in processes of their own."""
+"""Shared by all tests: a tiny set of scenes, option files for it, and the real commands in processes of their own."""
 
 import copy
 import functools
@@ -8,10 +8,14 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
+import numpy as np
 import pytest
 import yaml
 
 import s3net_plugin  # noqa: F401  (makes BasicSR importable for every test)
+from s3net_plugin.rendering.folder import LIGHTS, depth_name, image_name, write_depth, write_png
+from s3net_plugin.rendering.light import encode_srgb, sun_ray, temperature_rgb
 from tests.skips import pytest_runtest_makereport  # noqa: F401  (a hook)
 
 ROOT = Path(__file__).parents[1]
@@ -19,11 +23,21 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope='session')
 def rendered(tmp_path_factory):
-    """Three path-traced scenes of 32 x 32 pixels in VIDIT's training layout."""
+    """Three scenes of 32 x 32 pixels in VIDIT's training layout: hills seen from above, shaded by Lambert's law."""
     folder = tmp_path_factory.mktemp('rendered') / 'scenes'
-    script = ROOT / 'scripts/render_relighting_set.py'
-    command = [sys.executable, script, '--output', folder, '--scenes', '3', '--size', '32', '--spp', '1', '--seed', '7']
-    subprocess.run([str(part) for part in command], check=True, capture_output=True, cwd=ROOT)
+    folder.mkdir()
+    for number in range(3):
+        rng = np.random.default_rng(number)
+        height = cv2.resize(rng.uniform(0, 6, (8, 8)), (32, 32), interpolation=cv2.INTER_CUBIC)
+        albedo = cv2.resize(rng.uniform(0.1, 0.8, (8, 8, 3)), (32, 32), interpolation=cv2.INTER_NEAREST)
+        down, right = np.gradient(height)
+        normal = np.dstack([-right, down, np.ones_like(height)])  # to the right, to the top of the picture, up
+        normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
+        for kelvin, direction in LIGHTS:
+            sun = np.maximum(normal @ -np.array(sun_ray(direction, 40)), 0) + 0.1
+            rgb = encode_srgb(0.5 * albedo * sun[..., None] * temperature_rgb(kelvin))
+            write_png(folder / image_name(number, (kelvin, direction)), rgb)
+        write_depth(folder / depth_name(number), 10 - height)
     return folder
 
 

@@ -13,7 +13,7 @@ from s3net_plugin.archs import shading
 from s3net_plugin.commands import arguments as shared
 from s3net_plugin.data import options
 from s3net_plugin.data.lmdb import records
-from s3net_plugin.relight import depth, depth_maps, lights
+from s3net_plugin.relight import depth, lights
 from s3net_plugin.rendering import tracer
 from tests.conftest import ROOT
 
@@ -91,7 +91,7 @@ def test_what_stands_in_for_the_package_is_the_same():
     assert shared.DIRECTIONS == shading.DIRECTIONS
     assert shared.DEFAULT_TEMPERATURE == lights.DEFAULT_TEMPERATURE
     assert shared.DEPTH_MODEL == depth.DEFAULT_MODEL
-    assert shared.FAR_OVER_NEAR == depth_maps.FAR_OVER_NEAR
+    assert shared.FAR_OVER_NEAR == depth.FAR_OVER_NEAR
 
 
 def test_what_cannot_be_a_file_is_refused_by_its_name(tmp_path):

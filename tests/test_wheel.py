@@ -53,6 +53,10 @@ def test_data_are_checked_and_a_network_is_trained_and_tested_by_a_shipped_optio
     changes = [*data, 'datasets:train:resize=32', 'train:total_iter=2', 'num_gpu=0']
     out = run('s3net_plugin.train', '-opt', 'quickstart_train.yml', '--force_yml', *changes)
     assert 'quickstart_train.yml: no such file here; taking the one of this package' in out
-    data = [f'datasets:test_{n}:{option}' for n in (1, 2) for option in (f'dataroot={rendered}', 'scenes=[0,2]', 'num_samples=2')]
+    data = [
+        f'datasets:test_{n}:{option}'
+        for n in (1, 2)
+        for option in (f'dataroot={rendered}', 'scenes=[0,2]', 'num_samples=2')
+    ]
     run('s3net_plugin.test', '-opt', 'quickstart_test.yml', '--force_yml', *data, 'num_gpu=0')
     assert (run.folder / 'empty/results/quickstart_test/summary.md').is_file()

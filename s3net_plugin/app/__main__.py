@@ -19,10 +19,8 @@ import torch
 from s3net_plugin.app.service import RelightService
 from s3net_plugin.archs.load import load_network
 from s3net_plugin.archs.pretrained import pretrained_path
-from s3net_plugin.relight.batch import report
 from s3net_plugin.relight.depth import DEFAULT_MODEL, DepthEstimator
-from s3net_plugin.relight.depth_maps import FAR_OVER_NEAR
-from s3net_plugin.relight.jobs import files_in, left_out
+from s3net_plugin.relight.jobs import files_in, left_out, report
 from s3net_plugin.relight.relighter import Relighter
 
 
@@ -38,7 +36,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         '--depth-model', default=DEFAULT_MODEL, metavar='NAME|DIR', help='for depth that is not uploaded (%(default)s)'
     )
-    parser.add_argument('--far-over-near', type=float, default=FAR_OVER_NEAR, help='as for scripts/relight.py')
+    parser.add_argument('--far-over-near', type=float, metavar='RATIO', help='as for scripts/relight.py')
     parser.add_argument(
         '--work-size', type=int, default=1024, help='longer side of what the network sees, pixels (%(default)s)'
     )
@@ -50,9 +48,9 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def make_studio(args: argparse.Namespace, folder: Path) -> RelightService:
+def make_service(args: argparse.Namespace, folder: Path) -> RelightService:
     network = load_network(args.checkpoint or pretrained_path(), args.device)
-    relighter = Relighter(network, args.device, work_size=args.work_size)
+    relighter = Relighter(network, args.device, work_size=args.work_size, far_over_near=args.far_over_near)
     guides = files_in(args.guides) if args.guides else []
     for problem in left_out(args.guides) if args.guides else []:
         report(problem)
@@ -78,7 +76,7 @@ def serve(args: argparse.Namespace, folder: Path) -> None:
         from s3net_plugin.app.interface import CSS, THEME, build_page
     except ImportError as error:
         raise ImportError(f"the app needs {error.name}: pip install 's3net_plugin[app]'") from error
-    page = build_page(make_studio(args, folder))
+    page = build_page(make_service(args, folder))
     print(f'http://{args.host}:{args.port}  (Ctrl-C ends it)', flush=True)
     page.queue(max_size=16).launch(
         server_name=args.host,

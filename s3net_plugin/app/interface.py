@@ -28,7 +28,7 @@ _FIRST_DIRECTION = 'W'  # the sun of the sample photo stands elsewhere
 _KEEP_SECONDS = 3600  # of what was uploaded and made
 
 
-def build_page(studio: RelightService) -> gr.Blocks:
+def build_page(service: RelightService) -> gr.Blocks:
     """Return the page, on which every upload and result lives for an hour."""
     with gr.Blocks(title='S3Net relighting', analytics_enabled=False, delete_cache=(600, _KEEP_SECONDS)) as page:
         gr.Markdown(
@@ -38,32 +38,40 @@ def build_page(studio: RelightService) -> gr.Blocks:
             with gr.Column():
                 photo = _photo('Photo')
                 sample = gr.Button('Try the sample photo', size='sm')
-                with _depth_of('photo', studio):
+                with _depth_of('photo', service):
                     photo_depth = _depth(photo)
                     colour_only = gr.Checkbox(
-                        label='Colour only (no depth): shadows stay where they are', visible=not studio.has_estimator
+                        label='Colour only (no depth): shadows stay where they are', visible=not service.has_estimator
                     )
-                sample.click(_sample(studio), None, [photo, photo_depth], show_progress='hidden')
-            if studio.needs_guide:
+                sample.click(_sample(service), None, [photo, photo_depth], show_progress='hidden')
+            if service.needs_guide:
                 with gr.Column():
-                    light = _light(studio)
+                    light = _light(service)
         button = gr.Button('Relight', variant='primary')
         slider = gr.ImageSlider(label='Before and after', interactive=False, format='png', buttons=['fullscreen'])
         download = gr.DownloadButton('Download in full size', interactive=False)
-        inputs = [photo, photo_depth, colour_only, *(light if studio.needs_guide else [])]
-        button.click(_relight(studio), inputs, [slider, download], concurrency_limit=1)
+        inputs = [photo, photo_depth, colour_only, *(light if service.needs_guide else [])]
+        button.click(_relight(service), inputs, [slider, download], concurrency_limit=1)
     return page
 
 
 def _photo(label: str) -> gr.Image:
-    return gr.Image(
+    photo = gr.Image(
         label=label, type='filepath', image_mode=None, sources=['upload', 'clipboard'], format='png', height=320
     )
+    # A subclass would do, but Gradio writes a stub beside the module of each.
+    photo.preprocess = _path_as_it_is  # type: ignore[method-assign]
+    return photo
 
 
-def _depth_of(name: str, studio: RelightService) -> gr.Accordion:
-    need = 'estimated if there is none' if studio.has_estimator else 'needed: there is no depth model here'
-    return gr.Accordion(f'Depth of the {name} ({need})', open=not studio.has_estimator)
+def _path_as_it_is(payload: Any) -> str | None:
+    """Hand over the uploaded file: Gradio would open it with Pillow, which opens less than ``read_photo`` reads."""
+    return payload.path if payload else None
+
+
+def _depth_of(name: str, service: RelightService) -> gr.Accordion:
+    need = 'estimated if there is none' if service.has_estimator else 'needed: there is no depth model here'
+    return gr.Accordion(f'Depth of the {name} ({need})', open=not service.has_estimator)
 
 
 def _depth(photo: gr.Image) -> gr.File:
@@ -74,7 +82,7 @@ def _depth(photo: gr.Image) -> gr.File:
     return depth
 
 
-def _light(studio: RelightService) -> list[Any]:
+def _light(service: RelightService) -> list[Any]:
     """Lay out the choice of a light; return what ``_relight`` takes of it."""
     source = gr.Radio([_SUN, _GUIDE], value=_SUN, label='Light')
     with gr.Column() as by_sun:
@@ -87,7 +95,7 @@ def _light(studio: RelightService) -> list[Any]:
                 elem_id='compass',
             )
             preview = gr.Image(
-                studio.preview(_FIRST_DIRECTION, DEFAULT_TEMPERATURE),
+                service.preview(_FIRST_DIRECTION, DEFAULT_TEMPERATURE),
                 show_label=False,
                 interactive=False,
                 format='jpeg',
@@ -99,18 +107,18 @@ def _light(studio: RelightService) -> list[Any]:
         )
         gr.on(
             [direction.change, temperature.release],
-            studio.preview,
+            service.preview,
             [direction, temperature],
             preview,
             show_progress='hidden',
         )
     with gr.Column(visible=False) as by_guide:
         guide = _photo('Guide')
-        with _depth_of('guide', studio):
+        with _depth_of('guide', service):
             guide_depth = _depth(guide)
-        if studio.thumbnails:
+        if service.thumbnails:
             gallery = gr.Gallery(
-                studio.thumbnails,
+                service.thumbnails,
                 label='Guides',
                 columns=4,
                 fit_columns=False,
@@ -120,7 +128,7 @@ def _light(studio: RelightService) -> list[Any]:
                 buttons=[],
                 format='png',
             )
-            gallery.select(_offer(studio), None, [guide, guide_depth], show_progress='hidden')
+            gallery.select(_offer(service), None, [guide, guide_depth], show_progress='hidden')
     source.change(
         lambda source: [gr.Column(visible=source == _SUN), gr.Column(visible=source == _GUIDE)],
         source,
@@ -130,7 +138,7 @@ def _light(studio: RelightService) -> list[Any]:
     return [source, direction, temperature, guide, guide_depth]
 
 
-def _relight(studio: RelightService) -> Any:
+def _relight(service: RelightService) -> Any:
     def relight(
         photo: str | None,
         photo_depth: str | None,
@@ -143,7 +151,7 @@ def _relight(studio: RelightService) -> Any:
     ) -> tuple[tuple[np.ndarray, np.ndarray], Any]:
         light = Light(direction, temperature) if source == _SUN else None
         try:
-            result = studio.relight(photo, photo_depth, guide, guide_depth, light=light, colour_only=colour_only)
+            result = service.relight(photo, photo_depth, guide, guide_depth, light=light, colour_only=colour_only)
         except (OSError, ValueError) as error:
             paths = (photo, photo_depth, guide, guide_depth)
             raise gr.Error(_without_folders(str(error), paths), print_exception=False) from error
@@ -152,17 +160,17 @@ def _relight(studio: RelightService) -> Any:
     return relight
 
 
-def _offer(studio: RelightService) -> Any:
+def _offer(service: RelightService) -> Any:
     def offer(event: gr.SelectData) -> tuple[np.ndarray, str | None]:
-        guide, depth = studio.offered_guide(event.index)
+        guide, depth = service.offered_guide(event.index)
         return guide, str(depth) if depth else None
 
     return offer
 
 
-def _sample(studio: RelightService) -> Any:
+def _sample(service: RelightService) -> Any:
     def sample() -> tuple[str, str]:
-        photo, depth = studio.sample()
+        photo, depth = service.sample()
         return str(photo), str(depth)
 
     return sample

@@ -10,15 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from s3net_plugin.relight.batch import one_line, report
-from s3net_plugin.relight.depth_maps import read_depth, write_depth
-from s3net_plugin.relight.jobs import depth_map
+from s3net_plugin.relight.depth import read_depth, write_depth
+from s3net_plugin.relight.jobs import depth_map, one_line, report
 from s3net_plugin.relight.lights import Light, guide_under, recolour, stored_guide
 from s3net_plugin.relight.photo import Photo, read_photo
 from s3net_plugin.relight.photo_writing import WRITTEN_SUFFIXES, write_photo
 from s3net_plugin.relight.profiles import to_srgb
-from s3net_plugin.relight.relighter import Relighter, shrink
-from s3net_plugin.relight.views import Estimate, Views, flat_depth
+from s3net_plugin.relight.relighter import Estimate, InputReader, Relighter, downscale, flat_depth, to_bytes
 
 SAMPLE = Path(__file__).parents[1] / 'assets/sample'
 PREVIEW = 1600  # pixels on the longer side
@@ -58,8 +56,8 @@ class RelightService:
         self.needs_guide = relighter.needs_guide
         self.has_estimator = estimate is not None
         self._relighter = relighter
-        self._views = Views(relighter, estimate, max_pixels=max_pixels)
-        self._flat_views = Views(relighter, flat_depth, max_pixels=max_pixels)
+        self._reader = InputReader(relighter, estimate, max_pixels=max_pixels)
+        self._flat_reader = InputReader(relighter, flat_depth, max_pixels=max_pixels)
         self._folder = folder
         self._max_pixels = max_pixels
         self.thumbnails: list[tuple[np.ndarray, str]] = []  # (h, w, 3) uint8, and a name
@@ -95,16 +93,16 @@ class RelightService:
             raise ValueError('Choose a photo first.')
         if self.needs_guide and not (guide or light):
             raise ValueError('Choose a guide first: the photo whose light to take.')
-        views = self._flat_views if colour_only else self._views
-        original, seen = views.input(Path(photo), Path(photo_depth) if photo_depth else None)
-        view = None
-        if light:
-            view = guide_under(light, seen)
-        elif guide:
-            view = views.guide(Path(guide), Path(guide_depth) if guide_depth else None)
-        relit = self._relighter.relight(original, seen, view)
+        reader = self._flat_reader if colour_only else self._reader
         suffix = Path(photo).suffix.lower()
         path = self._new_file(f'{Path(photo).stem}_relit{suffix if suffix in WRITTEN_SUFFIXES else ".png"}')
+        original, seen = reader.input(Path(photo), Path(photo_depth) if photo_depth else None, output=path)
+        lit = None
+        if light:
+            lit = guide_under(light, seen, self._relighter.cues)
+        elif guide:
+            lit = reader.guide(Path(guide), Path(guide_depth) if guide_depth else None)
+        relit = self._relighter.relight(original, seen, lit)
         write_photo(path, relit)
         return Result(_screen(original, PREVIEW), _screen(relit, PREVIEW), path)
 
@@ -112,7 +110,7 @@ class RelightService:
         """Return the guide of thumbnail ``index`` as the network needs it, (h, w, 3) uint8, and a file of its depth."""
         guide, guide_depth = self._guides[index]
         photo = read_photo(guide, self._max_pixels)
-        small = to_srgb(np.rint(self._relighter.small_guide(photo) * 255).astype(np.uint8), photo.icc_profile)
+        small = to_bytes(self._relighter.small_guide(photo))
         if guide_depth is None:
             return small, None
         path = self._new_file(f'{guide.stem}_depth.png')
@@ -129,7 +127,7 @@ class RelightService:
     @staticmethod
     def preview(direction: str, temperature: float) -> np.ndarray:
         """Return the scene in the package under a light, (h, w, 3) uint8."""
-        return np.rint(recolour(stored_guide(direction), temperature) * 255).astype(np.uint8)
+        return to_bytes(recolour(stored_guide(direction), temperature))
 
     def _new_file(self, name: str) -> Path:
         return Path(tempfile.mkdtemp(dir=self._folder), name)
@@ -137,5 +135,4 @@ class RelightService:
 
 def _screen(photo: Photo, longer: int) -> np.ndarray:
     """Return the photo as screens show it, in sRGB."""
-    small = np.rint(shrink(photo.pixels, longer=longer) * 255).astype(np.uint8)
-    return to_srgb(small, photo.icc_profile)
+    return to_srgb(to_bytes(downscale(photo.pixels, longer=longer)), photo.icc_profile)

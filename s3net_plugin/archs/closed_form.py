@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from s3net_plugin.archs.s3net_arch import S3Net
 from s3net_plugin.archs.shading import (
     CueSettings,
     bring_to_grid,
@@ -53,6 +54,10 @@ def relight_closed_form(x: Tensor, settings: CueSettings | None = None, *, ambie
         x: (N, 8, H, W): input RGB, input depth, guide RGB, guide depth, in [0, 1].
         settings: Grid, camera and sun of the cues.
         ambient: a, above 0; large values change less.
+
+    Example:
+        >>> relight_closed_form(torch.rand(1, 8, 48, 64)).image.shape
+        torch.Size([1, 3, 48, 64])
     """
     settings = settings or CueSettings()
     with torch.autocast(x.device.type, enabled=False):
@@ -76,9 +81,18 @@ def relight_closed_form(x: Tensor, settings: CueSettings | None = None, *, ambie
 
 
 class ClosedForm(nn.Module):
-    """``relight_closed_form`` where a network is expected: (N, 8, H, W) -> (N, 3, H, W) in [0, 1], without weights."""
+    """``relight_closed_form`` where a network is expected: (N, 8, H, W) -> (N, 3, H, W) in [0, 1], without weights.
 
-    in_channels = 8
+    Args:
+        cues: Grid, camera and sun.
+    """
+
+    input_channels = 8
+    size_requirements = S3Net.size_requirements  # so that one can stand for the other
+
+    def __init__(self, cues: CueSettings | None = None) -> None:
+        super().__init__()
+        self.cues = cues or CueSettings()
 
     def forward(self, x: Tensor) -> Tensor:
-        return relight_closed_form(x).image
+        return relight_closed_form(x, self.cues).image

@@ -47,7 +47,7 @@ def export_file(network: nn.Module, path: Path, *, size: int = 256) -> Report:
     """Write ``network`` as the suffix of ``path`` says, ``.pt2`` or ``.onnx``, once it has been checked against eager.
 
     Args:
-        network: On the CPU; its ``in_channels`` say what it takes.
+        network: On the CPU; its ``input_channels`` say what it takes.
         path: The file to write.
         size: Height and width at which speed is measured, a multiple of 32.
 
@@ -59,7 +59,7 @@ def export_file(network: nn.Module, path: Path, *, size: int = 256) -> Report:
         raise ValueError(f'{path}: its name must end in {" or ".join(SUFFIXES)}')
     if size % STEP or not MIN_SIZE <= size <= MAX_SIZE:
         raise ValueError(f'size {size}: must be a multiple of {STEP} from {MIN_SIZE} to {MAX_SIZE}')
-    channels = int(network.in_channels)  # type: ignore[arg-type]
+    channels = int(network.input_channels)  # type: ignore[arg-type]
     program = export_program(network, channels)
     with atomic_write(path) as aside:
         run = _save_onnx(program, aside) if path.suffix == '.onnx' else _save_program(program, aside)

@@ -36,8 +36,11 @@ def load_network(path: str | Path, device: str | torch.device = 'cpu') -> nn.Mod
         raise ValueError(f'{path}: neither params nor params_ema in it, so it is no checkpoint of BasicSR')
     options = content.get('network_g') or _options_beside(path)
     network = _build(options, path)
-    if getattr(network, 'in_channels', None) not in (4, 8):
-        raise ValueError(f'{path}: {options["type"]} does not take 4 or 8 channels, so it is no relighting network')
+    if getattr(network, 'input_channels', None) not in (4, 8) or not hasattr(network, 'size_requirements'):
+        raise ValueError(
+            f'{path}: {options["type"]} has no input_channels, 4 or 8, and size_requirements as S3Net has, so it is no '
+            'relighting network'
+        )
     misfit = state_dict_mismatch(network.state_dict(), weights)
     if misfit:
         raise ValueError(f'{path}: the weights do not fit the options of {options["type"]}: {misfit}')

@@ -6,7 +6,7 @@ The encoder is any convolutional network of timm; the decoder: attention, upsamp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,10 +15,15 @@ from torch import nn
 from s3net_plugin.archs.encoder_weights import load_encoder_weights
 from s3net_plugin.utils.names import did_you_mean
 
-MIN_SIZE = 32
 STRIDES = (4, 8, 16)
 _PROBED_SIZE = (32, 64)  # of which networks made for one size, with windows or positions, refuse at least one
 UPSAMPLING = ('pixel_shuffle', 'transposed_conv')
+
+
+class SizeRequirements(NamedTuple):
+    """Of the input of a network: the least height and width, in pixels."""
+
+    minimum: int
 
 
 def build_encoder(name: str, in_channels: int) -> tuple[nn.Module, list[int]]:
@@ -165,6 +170,8 @@ class S3Net(nn.Module):
         FileNotFoundError: The encoder's weights are not there or cannot be downloaded.
     """
 
+    size_requirements = SizeRequirements(minimum=32)
+
     def __init__(
         self,
         *,
@@ -183,7 +190,7 @@ class S3Net(nn.Module):
                 f'residual: adds the input RGB, so it needs out_channels 3 and in_channels from 3 up; '
                 f'got {out_channels} and {in_channels}'
             )
-        self.in_channels = in_channels
+        self.input_channels = in_channels
         self.residual = residual
 
         self.encoder, (f4, f8, f16) = build_encoder(encoder, in_channels)
@@ -213,10 +220,11 @@ class S3Net(nn.Module):
     def check_input(self, x: torch.Tensor) -> None:
         """Raise ValueError if ``x`` is not (N, in_channels, H, W) with H and W from 32 up."""
         name = type(self).__name__
-        if x.ndim != 4 or x.shape[1] != self.in_channels:
-            raise ValueError(f'{name} expects (N, {self.in_channels}, H, W), got {tuple(x.shape)}')
-        if x.shape[2] < MIN_SIZE or x.shape[3] < MIN_SIZE:
-            raise ValueError(f'{name} needs H and W of at least {MIN_SIZE}, got {tuple(x.shape)}')
+        if x.ndim != 4 or x.shape[1] != self.input_channels:
+            raise ValueError(f'{name} expects (N, {self.input_channels}, H, W), got {tuple(x.shape)}')
+        minimum = self.size_requirements.minimum
+        if x.shape[2] < minimum or x.shape[3] < minimum:
+            raise ValueError(f'{name} needs H and W of at least {minimum}, got {tuple(x.shape)}')
 
     def translate(self, x: torch.Tensor) -> torch.Tensor:
         """Encoder, decoder and last convolution: what the encoder takes, (N, C, H, W) -> (N, out_channels, H, W)."""

@@ -22,7 +22,7 @@ from torch import Tensor
 
 DIRECTIONS = ('N', 'NE', 'E', 'SE', 'S', 'SW', 'W', 'NW')
 
-LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear sRGB (Rec. 709)
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear sRGB (Rec. 709); why there are two of both: rendering/light.py
 # Lengths are in units of the distance to the nearest point.
 _BIAS = 0.012  # an occluder is at least so much nearer than the ray
 _THICKNESS = 0.4  # and less than so much, since it has a back
@@ -54,7 +54,7 @@ def check_cue_settings(settings: CueSettings) -> None:
     """Raise ValueError, naming the option, if the cues cannot be computed with ``settings``."""
     if settings.size < 16:
         raise ValueError(f'cue_size: {settings.size}; at least 16 are needed')
-    if not settings.far_over_near > 1:
+    if not 1 < settings.far_over_near < math.inf:
         raise ValueError(f'far_over_near: {settings.far_over_near} must be more than 1')
     for name, low, high in (('field_of_view', 1, 150), ('pitch', -60, 90), ('elevation', 1, 89)):
         value = getattr(settings, name)
@@ -203,6 +203,10 @@ def shading_cues(depth: Tensor, settings: CueSettings | None = None) -> Tensor:
     Args:
         depth: (N, 1, H, W) in [0, 1], larger = farther.
         settings: Grid (S is its size), camera and sun.
+
+    Example:
+        >>> shading_cues(torch.rand(1, 1, 48, 64)).shape
+        torch.Size([1, 8, 96, 96])
     """
     shading, visibility = shading_and_visibility(depth, settings or CueSettings())
     return shading * visibility

@@ -56,7 +56,7 @@ class ShadingGuidedS3Net(S3Net):
         if not ambient > 0:
             raise ValueError(f'ambient: {ambient} must be more than 0')
         super().__init__(in_channels=13, encoder=encoder, encoder_weights=encoder_weights, upsampling=upsampling)
-        self.in_channels = 8
+        self.input_channels = 8
         self.cues = cues
         self.ambient = ambient
         nn.init.zeros_(self.conv_last.weight)

@@ -64,8 +64,9 @@ def add_depth_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--far-over-near',
         type=float,
-        default=FAR_OVER_NEAR,
-        help='how many times farther the farthest point is than the nearest, which disparity leaves open (%(default)g)',
+        metavar='RATIO',
+        help='how many times farther the farthest point is than the nearest, which a depth map leaves open; default: '
+        f'{FAR_OVER_NEAR:g} where disparity becomes depth, and for shadows what the network was trained with',
     )
     parser.add_argument('--device', help='default: cuda if PyTorch sees a GPU, otherwise cpu')
 

@@ -50,7 +50,7 @@ def pack(checkpoint: Path, output: Path, training: Path, scores: Path) -> float:
         write_pretrained(load_weights_only(checkpoint), output, **notes)
     except ValueError as error:
         raise ValueError(f'{checkpoint}: {error}') from None
-    x = torch.rand(1, network.in_channels, 256, 256, generator=torch.Generator().manual_seed(0))
+    x = torch.rand(1, network.input_channels, 256, 256, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         return (load_network(output)(x) - network(x)).abs().max().item()
 

@@ -43,35 +43,29 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def reader(args: argparse.Namespace) -> Callable[[Path], np.ndarray]:
     """Return what makes normalised depth of a file."""
-    from s3net_plugin.relight.depth import DepthEstimator
-    from s3net_plugin.relight.depth_maps import depth_from_disparity, read_map
+    from s3net_plugin.relight import depth
     from s3net_plugin.relight.photo import read_photo
-    from s3net_plugin.relight.relighter import shrink
+    from s3net_plugin.relight.relighter import downscale
 
-    if args.kind == 'disparity':
-        return lambda path: depth_from_disparity(read_map(path), args.far_over_near)
-    if args.kind == 'depth':
-        return read_metric
-    estimate = DepthEstimator(args.depth_model, device=args.device, far_over_near=args.far_over_near)
-    return lambda path: estimate(shrink(read_photo(path).pixels, longer=args.size))
+    if args.kind == 'photo':
+        estimate = depth.DepthEstimator(args.depth_model, device=args.device, far_over_near=args.far_over_near)
+        return lambda path: estimate(downscale(read_photo(path).pixels, longer=args.size))
 
+    def read(path: Path) -> np.ndarray:
+        values = depth.read_map(path)
+        is_metric = args.kind == 'depth'
+        if remark := depth.describe_markers(values) if is_metric else depth.describe_unmatched(values):
+            tqdm.write(f'note: {path}: {remark}', file=sys.stderr)
+        return depth.depth_from_metric(values) if is_metric else depth.depth_from_disparity(values, args.far_over_near)
 
-def read_metric(path: Path) -> np.ndarray:
-    """Return normalised depth of a map of metric depth, and say what in it is taken for a marker."""
-    from s3net_plugin.relight.depth_maps import depth_from_metric, describe_markers, read_map
-
-    depth = read_map(path)
-    if markers := describe_markers(depth):
-        tqdm.write(f'note: {path}: {markers}', file=sys.stderr)
-    return depth_from_metric(depth)
+    return read
 
 
 @logging_redirect_tqdm()
 def prepare(args: argparse.Namespace) -> int:
     """Make a map of every file; return how many could not be made."""
-    from s3net_plugin.relight.batch import one_line, report
-    from s3net_plugin.relight.depth_maps import MAP_SUFFIXES, write_depth
-    from s3net_plugin.relight.jobs import Job, check_folder, files_in, left_out, without_clashes
+    from s3net_plugin.relight.depth import MAP_SUFFIXES, write_depth
+    from s3net_plugin.relight.jobs import Job, check_folder, files_in, left_out, one_line, report, without_clashes
     from s3net_plugin.relight.photo import SUFFIXES
 
     suffixes = SUFFIXES if args.kind == 'photo' else MAP_SUFFIXES

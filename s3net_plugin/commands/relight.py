@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from s3net_plugin.relight.lights import Light
-    from s3net_plugin.relight.relighter import Relighter
-    from s3net_plugin.relight.views import Estimate, Views
+    from s3net_plugin.relight.relighter import Estimate, InputReader, Relighter
 
 ALL_LIGHTS = Path('lights')  # as --sweep
 WHICH_LIGHT = f'--light ({", ".join(DIRECTIONS)}), --temperature, --guide or --sweep'
@@ -140,22 +139,22 @@ def open_network(args: argparse.Namespace) -> nn.Module:
 def open_relighter(args: argparse.Namespace, *, guided: bool) -> Relighter:
     from s3net_plugin.relight.relighter import Relighter
 
-    relighter = Relighter(open_network(args), args.device, work_size=args.work_size)
+    relighter = Relighter(open_network(args), args.device, work_size=args.work_size, far_over_near=args.far_over_near)
     if relighter.needs_guide and not guided:
         raise ValueError(f'which light? Give {WHICH_LIGHT}')
     relighter.check_guide(guided)
     return relighter
 
 
-def open_views(args: argparse.Namespace, relighter: Relighter, *, all_have_depth: bool) -> Views:
-    from s3net_plugin.relight.views import Views
+def open_reader(args: argparse.Namespace, relighter: Relighter, *, all_have_depth: bool) -> InputReader:
+    from s3net_plugin.relight.relighter import InputReader
 
-    return Views(relighter, None if all_have_depth else open_estimate(args))
+    return InputReader(relighter, None if all_have_depth else open_estimate(args))
 
 
 def open_estimate(args: argparse.Namespace) -> Estimate:
     from s3net_plugin.relight.depth import DepthEstimator
-    from s3net_plugin.relight.views import flat_depth
+    from s3net_plugin.relight.relighter import flat_depth
 
     if args.depth == 'none':
         print('note: without depth only the colour of the light changes; shadows stay where they are', file=sys.stderr)
@@ -168,8 +167,7 @@ def open_estimate(args: argparse.Namespace) -> Estimate:
 
 def relight(args: argparse.Namespace) -> int:
     """Relight one photo or a folder; return how many could not be."""
-    from s3net_plugin.relight.batch import relight_all, report
-    from s3net_plugin.relight.jobs import plan_jobs
+    from s3net_plugin.relight.jobs import plan_jobs, relight_all, report
 
     light = named_light(args)
     relighter = open_relighter(args, guided=bool(args.guide or light))
@@ -179,24 +177,24 @@ def relight(args: argparse.Namespace) -> int:
     for problem in problems:
         report(problem)
     all_have_depth = all(job.photo_depth and (job.guide_depth or not job.guide) for job in jobs)
-    views = open_views(args, relighter, all_have_depth=all_have_depth)
-    return len(problems) + relight_all(jobs, relighter, views, light=light, force=args.force)
+    reader = open_reader(args, relighter, all_have_depth=all_have_depth)
+    return len(problems) + relight_all(jobs, relighter, reader, light=light, force=args.force)
 
 
 def sweep(args: argparse.Namespace) -> int:
     """Relight one photo under many guides; return how many of them could not be used."""
-    from s3net_plugin.relight.batch import report
-    from s3net_plugin.relight.jobs import check_folder, depth_map, left_out
+    from s3net_plugin.relight.jobs import check_folder, depth_map, left_out, report
+    from s3net_plugin.relight.photo import Photo
+    from s3net_plugin.relight.photo_writing import write_photo
     from s3net_plugin.relight.profiles import to_srgb
+    from s3net_plugin.relight.relighter import to_bytes
     from s3net_plugin.relight.sweep import (
         contact_sheet,
         frames,
         guides_around,
         guides_in,
         relight_under,
-        to_bytes,
         write_animation,
-        write_sheet,
     )
 
     if args.input.is_dir():
@@ -211,23 +209,23 @@ def sweep(args: argparse.Namespace) -> int:
         print('note: --sweep lights: the folder of that name is taken, not the lights of this package', file=sys.stderr)
     relighter = open_relighter(args, guided=True)
     all_have_depth = bool(args.input_depth and (args.guide_depth or not of_folder))
-    views = open_views(args, relighter, all_have_depth=all_have_depth)
+    reader = open_reader(args, relighter, all_have_depth=all_have_depth)
     depth = args.input_depth and depth_map(args.input_depth, args.input)
-    original, view = views.input(args.input, depth)
+    original, seen = reader.input(args.input, depth)
     problems = left_out(args.sweep) if of_folder else []
     for problem in problems:
         report(problem)
     if of_folder:
-        guides = guides_in(args.sweep, args.guide_depth, views)
+        guides = guides_in(args.sweep, args.guide_depth, reader)
     else:
-        guides = guides_around(view, args.temperature or DEFAULT_TEMPERATURE)
-    relit = relight_under(view, guides, relighter)
+        guides = guides_around(seen, args.temperature or DEFAULT_TEMPERATURE)
+    relit = relight_under(seen, guides, relighter)
     if not relit:
         raise ValueError(f'{args.sweep}: none of its guides could be used')
     args.output.mkdir(parents=True, exist_ok=True)
-    photo = to_srgb(to_bytes(view.rgb), original.icc_profile)
+    photo = to_srgb(to_bytes(seen.rgb), original.icc_profile)
     relit = [one._replace(result=to_srgb(one.result, original.icc_profile)) for one in relit]
-    write_sheet(sheet_path, contact_sheet(photo, relit))
+    write_photo(sheet_path, Photo(contact_sheet(photo, relit), None, None, b''))
     write_animation(animation_path, frames(photo, relit))
     return len(guides) - len(relit) + len(problems)
 

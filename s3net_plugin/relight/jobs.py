@@ -1,15 +1,21 @@
-"""Which photo is relit under which guide, with which depth, into which file."""
+"""Relighting many photos: which under which guide, with which depth, into which file; a bad one is skipped."""
 
 from __future__ import annotations
 
 import glob
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
 from s3net_plugin.data.scene_index import DEPTH_SUFFIXES, SCENE_IMAGE
+from s3net_plugin.relight.lights import Light, guide_under
 from s3net_plugin.relight.photo import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIXES
-from s3net_plugin.relight.photo_writing import WRITTEN_SUFFIXES, check_suffix
+from s3net_plugin.relight.photo_writing import WRITTEN_SUFFIXES, check_suffix, write_photo
+from s3net_plugin.relight.relighter import InputReader, Relighter
 from s3net_plugin.relight.tiff import DEVELOP
 
 _FILE_SUFFIXES = (*SUFFIXES, *DEPTH_SUFFIXES, *OTHER_SUFFIXES, '.mp4', '.pfm')
@@ -165,3 +171,36 @@ def plan_jobs(
         else:
             jobs.append(Job(path, result, its_guide, depth, its_guide_depth))
     return jobs, problems
+
+
+def report(message: str) -> None:
+    """Print one line about something that was skipped, above a progress bar if there is one."""
+    tqdm.write(f'skipped: {message}', file=sys.stderr)
+
+
+def one_line(error: Exception, path: Path) -> str:
+    """Return what went wrong with ``path``: our own errors name the file themselves, others get it and their kind."""
+    text = ' '.join(str(error).split())
+    return text if isinstance(error, (OSError, ValueError)) and text else f'{path}: {type(error).__name__}: {text}'
+
+
+@logging_redirect_tqdm()
+def relight_all(
+    jobs: Sequence[Job], relighter: Relighter, reader: InputReader, *, light: Light | None = None, force: bool
+) -> int:
+    """Do all ``jobs`` that can be done, those without a guide under ``light``; return how many could not."""
+    failed = 0
+    for job in tqdm(jobs, desc='relighting', unit='photo', disable=len(jobs) == 1):
+        try:
+            job.check_output(force=force)
+            photo, seen = reader.input(job.photo, job.photo_depth, output=job.output)
+            guide = reader.guide(job.guide, job.guide_depth) if job.guide else None
+            if light:
+                guide = guide_under(light, seen, relighter.cues)
+            result = relighter.relight(photo, seen, guide)
+            job.output.parent.mkdir(parents=True, exist_ok=True)
+            write_photo(job.output, result)
+        except Exception as error:  # whatever it is, the other photos can be relit
+            report(one_line(error, job.photo))
+            failed += 1
+    return failed

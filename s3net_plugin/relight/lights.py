@@ -8,10 +8,17 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from s3net_plugin.archs.shading import DIRECTIONS, decode_srgb, encode_srgb, estimate_light, shading_cues
-from s3net_plugin.relight.depth_maps import read_depth
+from s3net_plugin.archs.shading import (
+    DIRECTIONS,
+    CueSettings,
+    decode_srgb,
+    encode_srgb,
+    estimate_light,
+    shading_cues,
+)
+from s3net_plugin.relight.depth import read_depth
 from s3net_plugin.relight.photo import read_photo
-from s3net_plugin.relight.relighter import View
+from s3net_plugin.relight.relighter import NetworkInput
 from s3net_plugin.rendering.light import temperature_rgb
 
 GUIDES = Path(__file__).parents[1] / 'assets/guides'
@@ -34,14 +41,14 @@ def check_temperature(kelvin: float) -> None:
         raise ValueError(f'temperature {kelvin:g}: from {WARMEST} (warm) to {COOLEST} kelvin (cool) can be had')
 
 
-def guide_under(light: Light, view: View) -> View:
-    """Return the guide that shows ``light``, which without a direction is that of the sun in ``view``.
+def guide_under(light: Light, seen: NetworkInput, cues: CueSettings | None = None) -> NetworkInput:
+    """Return the guide that shows ``light``, which without a direction is that of the sun in ``seen``, by its ``cues``.
 
     Raises:
         ValueError: Such a temperature is not to be had.
     """
-    pixels = stored_guide(light.direction or sun_direction(view))
-    return View(recolour(pixels, light.temperature), read_depth(GUIDES / 'depth.png', pixels.shape[:2]))
+    pixels = stored_guide(light.direction or sun_direction(seen, cues))
+    return NetworkInput(recolour(pixels, light.temperature), read_depth(GUIDES / 'depth.png', pixels.shape[:2]))
 
 
 def stored_guide(direction: str) -> np.ndarray:
@@ -63,7 +70,7 @@ def recolour(pixels: np.ndarray, kelvin: float) -> np.ndarray:
     return encode_srgb(linear * torch.from_numpy(ratio).float()).numpy()
 
 
-def sun_direction(view: View) -> str:
-    """Return the direction, one of DIRECTIONS, from which the sun most likely shines in ``view``."""
-    rgb, depth = torch.from_numpy(view.rgb).permute(2, 0, 1)[None], torch.from_numpy(view.depth)[None, None]
-    return DIRECTIONS[int(estimate_light(rgb, shading_cues(depth)).argmax())]
+def sun_direction(seen: NetworkInput, cues: CueSettings | None = None) -> str:
+    """Return the direction, one of DIRECTIONS, from which the sun most likely shines in ``seen``."""
+    rgb, depth = torch.from_numpy(seen.rgb).permute(2, 0, 1)[None], torch.from_numpy(seen.depth)[None, None]
+    return DIRECTIONS[int(estimate_light(rgb, shading_cues(depth, cues)).argmax())]

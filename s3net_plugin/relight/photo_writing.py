@@ -21,7 +21,7 @@ _JPEG = ('.jpg', '.jpeg', '.jpe', '.jfif')
 WRITTEN_SUFFIXES = (*_JPEG, '.png', '.webp', '.tif', '.tiff')
 
 _MOST_IN_JPEG = 2**16 - 1 - 2  # bytes of EXIF: a segment's length has 16 bits and counts itself
-_LONGEST_SIDE = {'JPEG': 65500, 'WEBP': 16383}
+_LONGEST_SIDE = {**dict.fromkeys(_JPEG, ('JPEG', 65500)), '.webp': ('WebP', 16383)}
 _STRIP_ROWS = 256
 _log = logging.getLogger(__name__)
 
@@ -30,6 +30,16 @@ def check_suffix(path: Path) -> None:
     """Raise ValueError if ``path`` does not end as a photo that can be written."""
     if path.suffix.lower() not in WRITTEN_SUFFIXES:
         raise ValueError(f'{path}: cannot be written; its name must end in one of {", ".join(WRITTEN_SUFFIXES)}')
+
+
+def check_sides(path: Path, photo: Photo) -> None:
+    """Raise ValueError if ``photo`` is longer or wider than the format holds that the suffix of ``path`` names."""
+    side = max(photo.pixels.shape[:2])
+    name, longest = _LONGEST_SIDE.get(path.suffix.lower(), ('', side))
+    if side > longest:
+        raise ValueError(
+            f'{path}: cannot be written: {name} holds {longest} pixels a side, this has {side}; choose .png or .tif'
+        )
 
 
 def write_photo(path: str | Path, photo: Photo) -> None:
@@ -44,6 +54,7 @@ def write_photo(path: str | Path, photo: Photo) -> None:
     """
     path = Path(path)
     check_suffix(path)
+    check_sides(path, photo)
     try:
         with atomic_write(path) as aside, aside.open('wb') as file:
             _encode(photo, path, file)
@@ -60,21 +71,13 @@ def _encode(photo: Photo, path: Path, file: BinaryIO) -> None:
     elif suffix == '.png' and photo.pixels.dtype == np.uint16:
         _write_deep_png(file, photo)
     elif suffix in _JPEG:
-        _check_sides(photo, 'JPEG')
         block = _exif_for_jpeg(photo.exif, path)
         picture = Image.fromarray(_to_8_bit(photo.pixels))
         picture.save(file, 'JPEG', icc_profile=photo.icc_profile, exif=block, quality=95, subsampling=0)
     else:
-        _check_sides(photo, 'WEBP' if suffix == '.webp' else 'PNG')
         picture = Image.fromarray(_to_8_bit(_joined(photo)))
         kind, options = ('PNG', {}) if suffix == '.png' else ('WEBP', {'quality': 95})
         picture.save(file, kind, icc_profile=photo.icc_profile, exif=photo.exif, **options)
-
-
-def _check_sides(photo: Photo, kind: str) -> None:
-    longest = max(photo.pixels.shape[:2])
-    if longest > _LONGEST_SIDE.get(kind, longest):
-        raise ValueError(f'{kind} holds {_LONGEST_SIDE[kind]} pixels a side, this has {longest}; choose .png or .tif')
 
 
 def _exif_for_jpeg(block: bytes, path: Path) -> bytes:

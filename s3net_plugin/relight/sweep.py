@@ -15,12 +15,9 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from s3net_plugin.archs.shading import DIRECTIONS
-from s3net_plugin.data.decode import resize
-from s3net_plugin.relight.batch import one_line, report
-from s3net_plugin.relight.jobs import depth_map, files_in
+from s3net_plugin.relight.jobs import depth_map, files_in, one_line, report
 from s3net_plugin.relight.lights import Light, guide_under
-from s3net_plugin.relight.relighter import Relighter, View, cover
-from s3net_plugin.relight.views import Views
+from s3net_plugin.relight.relighter import InputReader, NetworkInput, Relighter, downscale, resize_center_crop, to_bytes
 from s3net_plugin.utils.files import atomic_write
 from s3net_plugin.utils.panel import GAP, labelled_row
 
@@ -30,7 +27,7 @@ FRAME = 640
 FRAME_SECONDS = 0.8
 
 
-Guides = Sequence[tuple[str, Callable[[], View]]]  # their names, and what reads each
+Guides = Sequence[tuple[str, Callable[[], NetworkInput]]]  # their names, and what reads each
 
 
 class Relit(NamedTuple):
@@ -41,37 +38,32 @@ class Relit(NamedTuple):
     result: np.ndarray
 
 
-def guides_in(folder: Path, depth: Path | None, views: Views) -> Guides:
+def guides_in(folder: Path, depth: Path | None, reader: InputReader) -> Guides:
     """The photos in ``folder``, with depth from maps that are named alike, if there is a folder of them."""
 
-    def read(path: Path) -> View:
-        return views.guide(path, depth and depth_map(depth, path))
+    def read(path: Path) -> NetworkInput:
+        return reader.guide(path, depth and depth_map(depth, path))
 
     return [(path.stem, partial(read, path)) for path in files_in(folder)]
 
 
-def guides_around(view: View, temperature: float) -> Guides:
-    """The guides in the package whose suns stand around ``view``, of one ``temperature`` in kelvin."""
-    return [(direction, partial(guide_under, Light(direction, temperature), view)) for direction in DIRECTIONS]
+def guides_around(seen: NetworkInput, temperature: float) -> Guides:
+    """The guides in the package whose suns stand around ``seen``, of one ``temperature`` in kelvin."""
+    return [(direction, partial(guide_under, Light(direction, temperature), seen)) for direction in DIRECTIONS]
 
 
 @logging_redirect_tqdm()
-def relight_under(view: View, guides: Guides, relighter: Relighter) -> list[Relit]:
-    """Relight ``view`` under each of ``guides``, by name; one that cannot be read is reported and left out."""
+def relight_under(seen: NetworkInput, guides: Guides, relighter: Relighter) -> list[Relit]:
+    """Relight ``seen`` under each of ``guides``, by name; one that cannot be read is reported and left out."""
     done = []
     for name, read in tqdm(guides, desc='relighting', unit='guide'):
         try:
             guide = read()
-            seen = cover(guide, *view.depth.shape).rgb
-            done.append(Relit(name, to_bytes(seen), to_bytes(relighter.relight_view(view, guide))))
+            shown = resize_center_crop(guide, *seen.depth.shape).rgb
+            done.append(Relit(name, to_bytes(shown), to_bytes(relighter.relight_small(seen, guide))))
         except Exception as error:  # whatever it is, the other guides can be used
             report(one_line(error, Path(name)))
     return done
-
-
-def to_bytes(rgb: np.ndarray) -> np.ndarray:
-    """Bring values in [0, 1] to uint8."""
-    return np.rint(rgb * 255).astype(np.uint8)
 
 
 def contact_sheet(photo: np.ndarray, relit: Sequence[Relit]) -> np.ndarray:
@@ -96,9 +88,7 @@ def frames(photo: np.ndarray, relit: Sequence[Relit]) -> list[np.ndarray]:
 
 
 def _fit(picture: np.ndarray, longer: int) -> np.ndarray:
-    scale = min(1, longer / max(picture.shape[:2]))
-    height, width = (max(round(side * scale), 1) for side in picture.shape[:2])
-    return resize(picture, height, width)
+    return to_bytes(downscale(picture, longer=longer))
 
 
 def write_animation(path: Path, pictures: Sequence[np.ndarray]) -> None:
@@ -121,9 +111,3 @@ def write_animation(path: Path, pictures: Sequence[np.ndarray]) -> None:
                 writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         finally:
             writer.release()
-
-
-def write_sheet(path: Path, sheet: np.ndarray) -> None:
-    """Write an uint8 RGB picture as PNG, whole or not at all."""
-    with atomic_write(path) as aside:
-        Image.fromarray(sheet).save(aside)

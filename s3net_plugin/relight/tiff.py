@@ -27,7 +27,6 @@ _UNSIGNED = 1
 _VALUES = {2: 'signed', 3: 'float'}
 _PLANAR = 2
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # alpha that the colours are multiplied by, and alpha that they are not
-_PLAIN = (1, 8, 32946)  # compressions that tifffile reads by itself: none and deflate
 _MAX_BYTES = 2**32 - 1  # offsets have 32 bits
 # Tags of a first directory that say how a file is laid out, which the new pixels say anew
 _LAYOUT_TAGS = (
@@ -119,15 +118,19 @@ def read_16_bit(path: Path, number: int) -> tuple[np.ndarray, np.ndarray | None]
         ends = [at + size for at, size in zip(page.dataoffsets, page.databytecounts, strict=True)]
         if max(ends) > file.filehandle.size:
             raise ValueError('it ends before its pixels do')
-        if page.compression in _PLAIN:
+        is_planar = page.samplesperpixel > 1 and page.planarconfig == _PLANAR
+        try:
             samples = page.asarray()
-            samples = np.moveaxis(samples, 0, -1) if samples.ndim == 3 and page.planarconfig == _PLANAR else samples
-        elif page.samplesperpixel > 1 and page.planarconfig == _PLANAR:
-            raise UnsupportedPhotoError(
-                f'TIFF of 16 bits with {page.compression.name} and a plane for each channel; save it interleaved'
-            )
-        else:
-            samples = _by_opencv(path, page.offset)
+            samples = np.moveaxis(samples, 0, -1) if samples.ndim == 3 and is_planar else samples
+        except ValueError as error:  # tifffile's way to say which of its codecs is in a package that is not there
+            if 'imagecodecs' not in str(error):
+                raise
+            samples = None if is_planar or file.is_bigtiff else _by_opencv(path, page.offset)
+            if samples is None:
+                raise UnsupportedPhotoError(
+                    f'TIFF of 16 bits with {page.compression.name} needs imagecodecs: pip install imagecodecs; '
+                    'or save it without compression'
+                ) from None
         extra = tuple(page.extrasamples)
         inverted = page.photometric == _WHITE_IS_ZERO
         colours = 3 if page.photometric == _TRUE_COLOUR else 1
@@ -165,10 +168,10 @@ def single_page(path: Path, position: int) -> bytearray:
     return content
 
 
-def _by_opencv(path: Path, position: int) -> np.ndarray:
+def _by_opencv(path: Path, position: int) -> np.ndarray | None:
     pixels = cv2.imdecode(np.frombuffer(single_page(path, position), np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
-        raise UnsupportedPhotoError('OpenCV cannot decode this TIFF of 16 bits; save it without compression')
+        return None
     if pixels.ndim == 2:
         return pixels
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)

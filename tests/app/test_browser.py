@@ -12,8 +12,7 @@ from PIL import Image
 from s3net_plugin.app.service import SAMPLE
 from s3net_plugin.archs.load import load_network
 from s3net_plugin.relight.lights import Light, guide_under
-from s3net_plugin.relight.relighter import Relighter
-from s3net_plugin.relight.views import Views
+from s3net_plugin.relight.relighter import InputReader, Relighter
 from tests.app.conftest import RENDERED, WORK_SIZE
 
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
@@ -82,10 +81,10 @@ def test_upload_relight_see_and_download(page, app, checkpoint, guide_folders, t
 
     # what the scripts make of the same files
     relighter = Relighter(load_network(checkpoint), work_size=WORK_SIZE)
-    views = Views(relighter, None)
-    original, view = views.input(PHOTO, DEPTH)
-    guide = views.guide(guide_folders / 'guides/evening.png', guide_folders / 'guide_depth/evening.png')
-    expected = relighter.relight(original, view, guide).pixels
+    reader = InputReader(relighter, None)
+    original, seen = reader.input(PHOTO, DEPTH)
+    guide = reader.guide(guide_folders / 'guides/evening.png', guide_folders / 'guide_depth/evening.png')
+    expected = relighter.relight(original, seen, guide).pixels
     assert np.abs(expected.astype(int) - original.pixels).mean() > 5  # this light changes the picture
 
     assert download.value.suggested_filename == 'scene_4500_E_relit.png'
@@ -101,6 +100,19 @@ def test_upload_relight_see_and_download(page, app, checkpoint, guide_folders, t
         here, there = (np.asarray(image.resize((64, 64))).astype(int)[:, columns] for image in (side, other))
         assert np.abs(halves[:, columns] - here).mean() < np.abs(halves[:, columns] - there).mean()
     assert all(url.startswith((app, 'data:', 'blob:')) for url in page.asked), page.asked
+
+
+def test_heic_is_relit(page, tmp_path):
+    heif = pytest.importorskip('pillow_heif', reason="needs the extra 'heif'")
+    heif.from_pillow(Image.open(PHOTO).convert('RGB')).save(tmp_path / 'phone.heic')
+    page.locator('input[accept^="image/"]').first.set_input_files(tmp_path / 'phone.heic')
+    page.locator('img[src$="phone.heic"]').wait_for(state='attached')
+    give_depth(page)
+    relight(page)
+    page.get_by_test_id('imageslider-image').nth(1).wait_for()
+    before = page.get_by_test_id('imageslider-image').first.get_attribute('src')
+    page.screenshot(path=tmp_path / 'page.png', full_page=True)
+    assert np.asarray(Image.open(io.BytesIO(urlopen(before).read()))).shape == (256, 256, 3)
 
 
 def test_what_is_missing_or_bad_is_said(page, tmp_path):
@@ -129,8 +141,8 @@ def test_sample_photo_under_the_chosen_sun(page, checkpoint):
     sides.nth(1).wait_for()
 
     relighter = Relighter(load_network(checkpoint), work_size=WORK_SIZE)
-    original, view = Views(relighter, None).input(SAMPLE / 'photo.jpg', SAMPLE / 'depth.png')
-    expected = relighter.relight(original, view, guide_under(Light('NE'), view)).pixels
+    original, seen = InputReader(relighter, None).input(SAMPLE / 'photo.jpg', SAMPLE / 'depth.png')
+    expected = relighter.relight(original, seen, guide_under(Light('NE'), seen)).pixels
     before, after = (Image.open(io.BytesIO(urlopen(side.get_attribute('src')).read())) for side in sides.all())
     np.testing.assert_array_equal(np.asarray(before), original.pixels)
     np.testing.assert_allclose(np.asarray(after).astype(int), expected, atol=2)

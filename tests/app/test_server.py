@@ -7,7 +7,9 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from tests.app.conftest import RENDERED
@@ -62,6 +64,23 @@ def test_relight_takes_uploaded_files_only(app, guide_folders):
     assert 'event: complete' in call(app, photo, depth, guide, guide_depth)
     for stranger in (guide_folders / 'guides/evening.png', RENDERED / 'scene_4500_E.png', '/etc/passwd'):
         assert 'event: error' in call(app, photo, depth, stranger, guide_depth)
+
+
+@pytest.mark.parametrize('kind', ['heic', '16-bit TIFF'])
+def test_photos_that_gradio_does_not_open_are_relit(app, tmp_path, kind):
+    rgb = np.asarray(Image.open(RENDERED / 'scene_4500_E.png').convert('RGB'))
+    if kind == 'heic':
+        heif = pytest.importorskip('pillow_heif', reason="needs the extra 'heif'")
+        path = tmp_path / 'photo.heic'
+        heif.from_pillow(Image.fromarray(rgb)).save(path)
+    else:
+        path = tmp_path / 'photo.tif'
+        tifffile.imwrite(path, rgb.astype(np.uint16) * 257, photometric='rgb')
+    depth = upload(app, (RENDERED / 'scene_depth.png').read_bytes(), 'depth.png')
+    photo = upload(app, path.read_bytes(), path.name)
+    answer = call(app, photo, depth, None, None, source='Choose the sun')
+    assert 'event: complete' in answer
+    assert ('photo_relit.png' if kind == 'heic' else 'photo_relit.tif') in answer
 
 
 def test_a_light_by_name_is_one_of_those_in_the_package(app):

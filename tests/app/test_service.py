@@ -13,34 +13,32 @@ from tests.app.conftest import RENDERED, WORK_SIZE
 
 
 @pytest.fixture
-def make_studio(checkpoint, guide_folders, tmp_path):
-    def make(estimate=None, guide_depth=guide_folders / 'guide_depth', max_pixels=10**6):
+def make_service(checkpoint, guide_folders, tmp_path):
+    def make(estimate=None, guide_depth=guide_folders / 'guide_depth'):
         guides = sorted((guide_folders / 'guides').iterdir())  # one of them is no photo
         relighter = Relighter(load_network(checkpoint), work_size=WORK_SIZE)
-        return RelightService(
-            relighter, estimate, tmp_path, guides=guides, guide_depth=guide_depth, max_pixels=max_pixels
-        )
+        return RelightService(relighter, estimate, tmp_path, guides=guides, guide_depth=guide_depth, max_pixels=10**6)
 
     return make
 
 
-def test_guide_that_cannot_be_read_is_left_out(make_studio, capsys):
-    studio = make_studio(guide_depth=None)
-    assert [name for _, name in studio.thumbnails] == ['evening']
+def test_guide_that_cannot_be_read_is_left_out(make_service, capsys):
+    service = make_service(guide_depth=None)
+    assert [name for _, name in service.thumbnails] == ['evening']
     assert 'secret.txt' in capsys.readouterr().err
-    guide, depth = studio.offered_guide(0)
+    guide, depth = service.offered_guide(0)
     assert guide.shape == (96, 96, 3)
     assert depth is None
 
 
-def test_depth_is_estimated_if_there_is_a_model(make_studio):
+def test_depth_is_estimated_if_there_is_a_model(make_service):
     seen = []
 
     def estimate(rgb):
         seen.append(rgb.shape)
         return np.zeros(rgb.shape[:2], np.float32)
 
-    result = make_studio(estimate).relight(
+    result = make_service(estimate).relight(
         str(RENDERED / 'scene_4500_E.png'), None, str(RENDERED / 'guide_2500_NW.png'), None
     )
     assert sorted(seen) == [(96, 96, 3), (96, 96, 3)]
@@ -48,38 +46,31 @@ def test_depth_is_estimated_if_there_is_a_model(make_studio):
     assert result.path.name == 'scene_4500_E_relit.png'
 
 
-def test_light_by_name_is_that_of_the_guide_in_the_package(make_studio, tmp_path):
-    studio = make_studio()
-    photo, depth = map(str, studio.sample())
-    Image.fromarray(studio.preview('S', 3000)).save(tmp_path / 'guide.png')
+def test_light_by_name_is_that_of_the_guide_in_the_package(make_service, tmp_path):
+    service = make_service()
+    photo, depth = map(str, service.sample())
+    Image.fromarray(service.preview('S', 3000)).save(tmp_path / 'guide.png')
     guide = (str(tmp_path / 'guide.png'), str(GUIDES / 'depth.png'))
-    by_name, by_file = studio.relight(photo, depth, light=Light('S', 3000)), studio.relight(photo, depth, *guide)
+    by_name, by_file = service.relight(photo, depth, light=Light('S', 3000)), service.relight(photo, depth, *guide)
     assert by_name.before.shape == (512, 512, 3)
     np.testing.assert_allclose(by_name.after.astype(int), by_file.after, atol=2)  # of which the guide has 8 bits
 
 
-def test_only_the_colour_is_changed_without_depth_if_that_is_wanted(make_studio):
+def test_only_the_colour_is_changed_without_depth_if_that_is_wanted(make_service):
     photo = str(RENDERED / 'scene_4500_E.png')
     with pytest.raises(ValueError, match='no depth for it'):
-        make_studio().relight(photo, None, light=Light('E'))
-    assert make_studio().relight(photo, None, light=Light('E'), colour_only=True).after.shape == (256, 256, 3)
-
-
-def test_large_photos_are_refused(make_studio):
-    with pytest.raises(ValueError, match='megapixels'):
-        make_studio(lambda rgb: rgb[..., 0], max_pixels=200 * 200).relight(
-            str(RENDERED / 'scene_4500_E.png'), None, str(RENDERED / 'guide_2500_NW.png'), None
-        )
+        make_service().relight(photo, None, light=Light('E'))
+    assert make_service().relight(photo, None, light=Light('E'), colour_only=True).after.shape == (256, 256, 3)
 
 
 def test_app_needs_no_arguments(checkpoint, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(command, 'pretrained_path', lambda: checkpoint)
     monkeypatch.setattr('sys.argv', ['app'])
     monkeypatch.setitem(sys.modules, 'transformers', None)  # as where the extra is not installed
-    studio = command.make_studio(command.parse_arguments(), tmp_path)
+    service = command.make_service(command.parse_arguments(), tmp_path)
     assert capsys.readouterr().err.startswith('note: depth has to be uploaded, or only the colour changes: ')
-    photo, depth = map(str, studio.sample())
-    assert studio.relight(photo, depth, light=Light('W')).path.exists()
+    photo, depth = map(str, service.sample())
+    assert service.relight(photo, depth, light=Light('W')).path.exists()
 
 
 def test_ctrl_c_ends_in_one_line_and_leaves_no_folder(monkeypatch, capsys, tmp_path):

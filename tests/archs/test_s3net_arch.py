@@ -75,7 +75,7 @@ def test_residual_adds_the_input_photo_before_the_last_tanh():
 @pytest.mark.parametrize('options', [{}, {'upsampling': ['pixel_shuffle'] * 4, 'residual': True, 'in_channels': 4}])
 def test_every_parameter_gets_a_gradient(options):
     network = small(**options).train()
-    network(sample(32, 64, network.in_channels, batch=2)).square().mean().backward()
+    network(sample(32, 64, network.input_channels, batch=2)).square().mean().backward()
     assert [name for name, parameter in network.named_parameters() if parameter.grad is None] == []
 
 

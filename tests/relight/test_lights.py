@@ -4,11 +4,11 @@ import pytest
 
 from s3net_plugin.relight.lights import GUIDES, Light, guide_under, recolour, sun_direction
 from s3net_plugin.relight.photo import read_photo
-from s3net_plugin.relight.relighter import View
+from s3net_plugin.relight.relighter import NetworkInput
 from s3net_plugin.rendering.light import DIRECTIONS, TEMPERATURES, temperature_rgb
 from tests.relight.conftest import RENDERED
 
-NO_VIEW = View(np.zeros((32, 32, 3), np.float32), np.zeros((32, 32), np.float32))
+NOTHING = NetworkInput(np.zeros((32, 32, 3), np.float32), np.zeros((32, 32), np.float32))
 
 
 def linear(srgb):
@@ -16,7 +16,7 @@ def linear(srgb):
 
 
 @pytest.mark.parametrize('kelvin', TEMPERATURES)
-def test_recoloured_picture_is_the_rendered_one(rendered, kelvin):
+def test_recoloured_picture_is_the_one_under_that_light(rendered, kelvin):
     for direction in ('N', 'E', 'SW'):
         stored, expected = (read_photo(rendered / f'Image000_{k}_{direction}.png').pixels for k in (6500, kelvin))
         error = np.abs(recolour(stored, kelvin) * 255 - expected)
@@ -27,20 +27,20 @@ def test_recoloured_picture_is_the_rendered_one(rendered, kelvin):
 def test_guide_in_the_package_is_the_rendered_scene():
     """A file of another colour, of which the package has none."""
     expected = read_photo(RENDERED / 'lights_2500_E_middle.png').pixels
-    found = guide_under(Light('E', 2500), NO_VIEW).rgb[64:192, 64:192] * 255
+    found = guide_under(Light('E', 2500), NOTHING).rgb[64:192, 64:192] * 255
     assert np.abs(found - expected).mean() < 2.5  # of JPEG
     assert np.abs(found.mean((0, 1)) - expected.mean((0, 1))).max() < 0.5
 
 
 @pytest.mark.parametrize('direction', DIRECTIONS)
 def test_sun_of_each_guide_is_found_where_its_name_says(direction):
-    assert sun_direction(guide_under(Light(direction), NO_VIEW)) == direction
+    assert sun_direction(guide_under(Light(direction), NOTHING)) == direction
 
 
 def test_without_a_direction_that_of_the_photo_stays():
-    photo = guide_under(Light('SW', 8000), NO_VIEW)
+    photo = guide_under(Light('SW', 8000), NOTHING)
     np.testing.assert_array_equal(
-        guide_under(Light(None, 3000), photo).rgb, guide_under(Light('SW', 3000), NO_VIEW).rgb
+        guide_under(Light(None, 3000), photo).rgb, guide_under(Light('SW', 3000), NOTHING).rgb
     )
 
 
@@ -54,11 +54,11 @@ def test_between_the_rendered_temperatures_the_colour_is_that_of_a_black_body(ke
 @pytest.mark.parametrize('kelvin', [1999, 8001, float('nan')])
 def test_temperature_out_of_reach_is_refused(kelvin):
     with pytest.raises(ValueError, match=r'from 2000 \(warm\) to 8000 kelvin'):
-        guide_under(Light('E', kelvin), NO_VIEW)
+        guide_under(Light('E', kelvin), NOTHING)
 
 
 def test_guides_bring_depth_and_are_small():
-    depth = guide_under(Light('E'), NO_VIEW).depth
+    depth = guide_under(Light('E'), NOTHING).depth
     assert (depth.min(), depth.max()) == (0, 1)
     assert cv2.imread(str(GUIDES / 'depth.png'), cv2.IMREAD_UNCHANGED).dtype == np.uint16
     pictures = [*GUIDES.iterdir(), *(GUIDES.parent / 'sample').iterdir()]

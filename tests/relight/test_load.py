@@ -32,7 +32,7 @@ def test_options_are_found_beside_the_checkpoint(tmp_path, content, place):
         load_network(checkpoint)
     (tmp_path / place).write_text(yaml.safe_dump({'network_g': content['network_g']}))
     (tmp_path / 'models/notes.yml').write_text('just: text')
-    assert load_network(checkpoint).in_channels == 8
+    assert load_network(checkpoint).input_channels == 8
 
 
 def test_differing_option_files_are_not_guessed_from(tmp_path, content):
@@ -86,7 +86,7 @@ def test_safetensors_without_options_need_the_option_file_beside_them(tmp_path, 
     with pytest.raises(FileNotFoundError, match=r'no network options.*net\.yml'):
         load_network(tmp_path / 'net.safetensors')
     (tmp_path / 'net.yml').write_text(yaml.safe_dump({'network_g': content['network_g']}))
-    assert load_network(tmp_path / 'net.safetensors').in_channels == 8
+    assert load_network(tmp_path / 'net.safetensors').input_channels == 8
 
 
 def test_safetensors_of_another_network_are_refused(tmp_path, content):

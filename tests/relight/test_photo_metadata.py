@@ -97,6 +97,7 @@ AWKWARD = {
     'GPS version as text': exif_block({}, None, {0: (ASCII, 8, b'2.2.0.0\0')}),
     'resolution as text': exif_block({282: (ASCII, 3, b'72\0'), 283: (ASCII, 3, b'72\0')}),
     'Make as a rational': exif_block({271: (RATIONAL, 1, struct.pack('<II', 1, 3))}),
+    'GPS fields beyond the end': exif_block({GPS_POINTER: (LONG, 1, b'\xff\xff\xff\x7f')}),
     'a type that TIFF does not have': exif_block({271: (99, 1, b'\0\0\0\0')}),
     'no TIFF at all': b'garbage' * 9,
     'cut after its header': b'II*\0\x08\0\0\0\x05',
@@ -138,23 +139,25 @@ FIELDS = {
     0xA002: (LONG, 1, struct.pack('<I', 96)),
     0xA003: (SHORT, 1, struct.pack('<H', 64)),
 }
+GPS = {1: (ASCII, 2, b'N\0')}
 
 
 @pytest.mark.parametrize('target', ['.jpg', '.png', '.webp', '.tif'])
 @pytest.mark.parametrize('source', ['.jpg', '.png', '.webp', '.tif'])
-def test_exif_is_the_same_bytes_whatever_the_format(tmp_path, source, target):
-    block = exif_block(MAIN, FIELDS)
+def test_exif_and_profile_are_the_same_bytes_whatever_the_format(tmp_path, source, target):
+    block, icc = exif_block(MAIN, FIELDS, GPS), profile('RGB')
     if source == '.tif':
-        write_photo(tmp_path / 'in.tif', Photo(RAMPS, None, None, b'Exif\0\0' + block))
+        write_photo(tmp_path / 'in.tif', Photo(RAMPS, None, icc, b'Exif\0\0' + block))
     else:
-        Image.fromarray(RAMPS).save(tmp_path / f'in{source}', exif=b'Exif\0\0' + block)
+        Image.fromarray(RAMPS).save(tmp_path / f'in{source}', exif=b'Exif\0\0' + block, icc_profile=icc)
     photo = read_photo(tmp_path / f'in{source}')
     assert photo.pixels.shape == (96, 64, 3)
     write_photo(tmp_path / f'out{target}', photo)
     found = read_fields(stored_exif(tmp_path / f'out{target}'))
     sizes = {0xA002: FIELDS[0xA003], 0xA003: FIELDS[0xA002]}  # it was turned
-    for tag, field in {**MAIN, **FIELDS, **sizes, 274: (SHORT, 1, struct.pack('<H', 1))}.items():
+    for tag, field in {**MAIN, **FIELDS, **GPS, **sizes, 274: (SHORT, 1, struct.pack('<H', 1))}.items():
         assert found[tag] == field, hex(tag)
+    assert Image.open(tmp_path / f'out{target}').info['icc_profile'] == icc
 
 
 def test_thumbnail_of_the_old_picture_is_left_out(tmp_path):
@@ -277,8 +280,7 @@ def write_grey_16(path, grey, icc, *, alpha):
         (b'IDAT', zlib.compress(rows)),
         (b'IEND', b''),
     ]
-    body = b''.join(struct.pack('>I', len(d)) + n + d + struct.pack('>I', zlib.crc32(n + d)) for n, d in chunks)
-    path.write_bytes(b'\x89PNG\r\n\x1a\n' + body)
+    path.write_bytes(b'\x89PNG\r\n\x1a\n' + png_chunks(*chunks))
 
 
 @pytest.mark.parametrize('icc', [profile('RGB'), profile('GRAY'), b'no profile' * 30], ids=['RGB', 'GRAY', 'damaged'])

@@ -2,15 +2,19 @@ import numpy as np
 import pytest
 import torch
 
+from s3net_plugin.archs import S3Net, ShadingGuidedS3Net
+from s3net_plugin.archs.closed_form import ClosedForm, relight_closed_form
+from s3net_plugin.archs.shading import CueSettings
 from s3net_plugin.relight.photo import Photo
-from s3net_plugin.relight.relighter import Relighter, View, cover, shrink
+from s3net_plugin.relight.relighter import NetworkInput, Relighter, downscale, resize_center_crop
 from tests.relight.pictures import smooth_noise
 
 
 class GuideBrightness(torch.nn.Module):
     """Stands for a network: multiplies the input by the guide's mean colour and the nearness of every pixel."""
 
-    in_channels = 8
+    input_channels = 8
+    size_requirements = S3Net.size_requirements
 
     def __init__(self):
         super().__init__()
@@ -22,9 +26,9 @@ class GuideBrightness(torch.nn.Module):
         return x[:, :3] * x[:, 4:7].mean((2, 3), keepdim=True) * (1 - x[:, 3:4]) * self.weight
 
 
-def view(shape, seed=0):
+def seen(shape, seed=0):
     rng = np.random.default_rng(seed)
-    return View(rng.random((*shape, 3), dtype=np.float32), rng.random(shape, dtype=np.float32))
+    return NetworkInput(rng.random((*shape, 3), dtype=np.float32), rng.random(shape, dtype=np.float32))
 
 
 @pytest.mark.parametrize(
@@ -38,29 +42,29 @@ def view(shape, seed=0):
         ((10, 12), {'longer': 1000}, (32, 32)),
     ],
 )
-def test_shrink_keeps_the_form_and_the_least_size(shape, limits, expected):
-    small = shrink(np.full((*shape, 3), 65535, np.uint16), **limits)
+def test_downscaling_keeps_the_form_and_the_least_size(shape, limits, expected):
+    small = downscale(np.full((*shape, 3), 65535, np.uint16), **limits, minimum=32)
     assert small.shape == (*expected, 3)
     assert small.dtype == np.float32
     np.testing.assert_allclose(small, 1)
 
 
 @pytest.mark.parametrize('target', [(48, 64), (64, 48), (33, 97), (200, 150)])
-def test_cover_cuts_the_centre_without_distortion(target):
+def test_center_crop_cuts_the_centre_without_distortion(target):
     y, x = np.mgrid[-1:1:80j, -1:1:80j].astype(np.float32)
     disc = (x**2 + y**2 < 0.2**2).astype(np.float32)
-    seen = cover(View(np.dstack([disc] * 3), disc), *target)
-    assert seen.rgb.shape == (*target, 3)
-    assert seen.depth.shape == target
-    rows, columns = (np.flatnonzero(seen.depth.max(axis) > 0.5) for axis in (1, 0))
+    crop = resize_center_crop(NetworkInput(np.dstack([disc] * 3), disc), *target)
+    assert crop.rgb.shape == (*target, 3)
+    assert crop.depth.shape == target
+    rows, columns = (np.flatnonzero(crop.depth.max(axis) > 0.5) for axis in (1, 0))
     assert abs(np.ptp(rows) - np.ptp(columns)) <= 2  # still a disc
     assert abs(rows.mean() - (target[0] - 1) / 2) <= 1.5  # in the centre
 
 
 def test_every_channel_reaches_its_place():
     network = GuideBrightness()
-    here, guide = view((40, 48)), view((40, 48), 1)
-    result = Relighter(network).relight_view(here, guide)
+    here, guide = seen((40, 48)), seen((40, 48), 1)
+    result = Relighter(network).relight_small(here, guide)
     expected = here.rgb * guide.rgb.mean((0, 1)) * (1 - here.depth)[..., None]
     np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-6)
 
@@ -72,8 +76,8 @@ def test_full_size_result_is_lit_like_the_small_one():
     photo = Photo(pixels, None, b'icc', b'exif')
     relighter = Relighter(GuideBrightness(), work_size=100)
     small = relighter.small_input(photo)
-    guide = View(np.full((50, 50, 3), 0.5, np.float32), np.zeros((50, 50), np.float32))
-    result = relighter.relight(photo, View(small, np.zeros(small.shape[:2], np.float32)), guide)
+    guide = NetworkInput(np.full((50, 50, 3), 0.5, np.float32), np.zeros((50, 50), np.float32))
+    result = relighter.relight(photo, NetworkInput(small, np.zeros(small.shape[:2], np.float32)), guide)
     assert relighter.network.shapes == [(1, 8, 75, 100)]
     assert result.pixels.shape == pixels.shape
     assert (result.icc_profile, result.exif) == (b'icc', b'exif')
@@ -85,12 +89,32 @@ def test_full_size_result_is_lit_like_the_small_one():
 def test_guide_is_needed_or_refused_as_the_network_says():
     network = GuideBrightness()
     with pytest.raises(ValueError, match='a guide is needed'):
-        Relighter(network).relight_view(view((40, 40)), None)
-    network.in_channels = 4
+        Relighter(network).relight_small(seen((40, 40)), None)
+    network.input_channels = 4
     with pytest.raises(ValueError, match='takes no guide'):
-        Relighter(network).relight_view(view((40, 40)), view((40, 40)))
+        Relighter(network).relight_small(seen((40, 40)), seen((40, 40)))
 
 
 def test_work_size_below_the_least_is_refused():
     with pytest.raises(ValueError, match='work size 31'):
         Relighter(GuideBrightness(), work_size=31)
+
+
+@pytest.mark.parametrize('network', [ClosedForm, lambda: ShadingGuidedS3Net(encoder='resnet10t').eval()])
+def test_far_over_near_reaches_the_shading_cues(network):
+    here, guide = seen((40, 48)), seen((40, 48), 1)
+    relighter = Relighter(network(), far_over_near=2.5)
+    x = np.dstack([here.rgb, here.depth, guide.rgb, guide.depth]).transpose(2, 0, 1)[None]
+    deep, default = (
+        relight_closed_form(torch.from_numpy(x), CueSettings(**options)).image[0].permute(1, 2, 0).numpy()
+        for options in ({'far_over_near': 2.5}, {})
+    )
+    np.testing.assert_allclose(relighter.relight_small(here, guide), deep, atol=1e-6)  # untrained, it gives this
+    np.testing.assert_allclose(Relighter(network()).relight_small(here, guide), default, atol=1e-6)
+    assert np.abs(deep - default).max() > 0.01
+
+
+@pytest.mark.parametrize('ratio', [1, 0, float('nan'), float('inf')])
+def test_far_over_near_that_is_no_ratio_is_refused(ratio):
+    with pytest.raises(ValueError, match=r'far_over_near: .* must be more than 1'):
+        Relighter(GuideBrightness(), far_over_near=ratio)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from s3net_plugin.relight.photo import read_photo
+from tests.relight.conftest import RENDERED
 from tests.relight.pictures import smooth_noise
 
 
@@ -152,6 +153,36 @@ def test_sweep_shows_every_good_guide(relight, folders, kind, capsys):
         relight('--animation', kind, **sweep, output='out')
 
 
+def test_side_too_long_for_the_output_is_named_before_any_network_runs(relight, folders, monkeypatch, capsys):
+    Image.fromarray(np.zeros((8, 16400, 3), np.uint8)).save(folders / 'photos/wide.png')
+    monkeypatch.setattr('s3net_plugin.relight.relighter.Relighter.relight_small', None)
+    monkeypatch.setattr('s3net_plugin.relight.relighter.flat_depth', None)
+    with pytest.raises(SystemExit, match='1 could not be relit'):
+        relight('--depth', 'none', input='photos/wide.png', guide='guides/a.webp', output='wide.webp')
+    assert 'wide.webp: cannot be written: WebP holds 16383 pixels a side, this has 16400' in capsys.readouterr().err
+
+
+def test_far_over_near_of_the_user_reaches_the_shadows(relight_script, folders):
+    argv = ['--method', 'shading', '--light', 'E', '--device', 'cpu', '--input', str(folders / 'photos/b.png')]
+    argv += ['--input-depth', str(RENDERED / 'scene_depth.png')]
+    Image.fromarray(smooth_noise((120, 120))).save(folders / 'photos/b.png')
+    results = []
+    for ratio in ('1.5', '4', None):
+        output = folders / f'{ratio}.png'
+        relight_script.main([*argv, '--output', str(output), *(['--far-over-near', ratio] if ratio else [])])
+        results.append(np.asarray(Image.open(output)).astype(int))
+    shallow, four, default = results
+    np.testing.assert_array_equal(four, default)  # what the closed form assumes
+    assert np.abs(shallow - four).max() > 20
+
+
+def test_prepare_depth_names_disparity_that_is_not_finite(prepare_depth_script, tmp_path, capsys):
+    np.save(tmp_path / 'map.npy', np.float32([[np.nan, 20, 30, 40]]))
+    prepare_depth_script.main([str(tmp_path / 'map.npy'), str(tmp_path / 'out.png'), '--from', 'disparity'])
+    assert 'map.npy: 25% of it is not finite and counts as the farthest' in capsys.readouterr().err
+    assert cv2.imread(str(tmp_path / 'out.png'), cv2.IMREAD_UNCHANGED)[0].tolist()[::3] == [65535, 0]
+
+
 def test_prepare_depth_of_photos_serves_relighting(prepare_depth_script, relight, folders, depth_models, capsys):
     (folders / 'photos/broken.jpg').write_bytes(b'junk')
     argv = [str(folders / 'photos'), str(folders / 'made'), '--depth-model', str(depth_models / 'relative')]
@@ -239,7 +270,7 @@ def test_any_error_of_one_photo_is_reported_and_the_others_are_relit(relight, fo
             raise AttributeError('no such thing')
         return read_photo(path, *args)
 
-    monkeypatch.setattr('s3net_plugin.relight.views.read_photo', fails_for_b)
+    monkeypatch.setattr('s3net_plugin.relight.relighter.read_photo', fails_for_b)
     with pytest.raises(SystemExit, match='1 could not be relit'):
         relight(input='photos', guide='guides/a.webp', input_depth='depth', guide_depth='guide_depth', output='out')
     assert 'b.png: AttributeError: no such thing' in capsys.readouterr().err

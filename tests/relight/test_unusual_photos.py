@@ -1,5 +1,6 @@
 """Unusual pictures are right or refused by name, never silently wrong."""
 
+import importlib.util
 import struct
 import zlib
 
@@ -39,6 +40,31 @@ def test_planar_tiff_is_the_array_that_was_written(tmp_path, pixels, options, or
     )
     expected = pixels if orientation == 1 else np.rot90(pixels, -1)
     np.testing.assert_array_equal(read_photo(tmp_path / 'in.tif').pixels, expected)
+
+
+def lzw(data):
+    """LZW of TIFF by hand: literals alone, the table cleared before a code needs a tenth bit."""
+    codes = [code for at in range(0, len(data), 200) for code in (256, *data[at : at + 200])] + [257]
+    bits = ''.join(f'{code:09b}' for code in codes)
+    size = -(-len(bits) // 8)
+    return int(bits.ljust(8 * size, '0'), 2).to_bytes(size, 'big')
+
+
+@pytest.mark.parametrize('options', [{'planarconfig': 'separate'}, {'bigtiff': True}], ids=['planar', 'BigTIFF'])
+def test_16_bit_tiff_is_read_by_what_is_installed_or_the_package_is_named(tmp_path, options):
+    stored = planes(DEEP) if 'planarconfig' in options else DEEP
+    strips = [plane.tobytes() for plane in stored] if 'planarconfig' in options else [DEEP.tobytes()]
+    written = {'shape': stored.shape, 'dtype': DEEP.dtype, 'photometric': 'rgb', 'rowsperstrip': 64, **options}
+    tifffile.imwrite(tmp_path / 'lzma.tif', stored, photometric='rgb', compression='lzma', **options)
+    np.testing.assert_array_equal(read_photo(tmp_path / 'lzma.tif').pixels, DEEP)
+    tifffile.imwrite(tmp_path / 'lzw.tif', iter(map(lzw, strips)), compression='zlib', **written)
+    with tifffile.TiffFile(tmp_path / 'lzw.tif', mode='r+') as file:
+        file.pages.first.tags[259].overwrite(5)
+    if importlib.util.find_spec('imagecodecs'):
+        np.testing.assert_array_equal(read_photo(tmp_path / 'lzw.tif').pixels, DEEP)
+    else:
+        with pytest.raises(ValueError, match=r'lzw\.tif: TIFF of 16 bits with LZW needs .*: pip install imagecodecs;'):
+            read_photo(tmp_path / 'lzw.tif')
 
 
 @pytest.mark.parametrize('byteorder', ['<', '>'])

@@ -1,15 +1,23 @@
+import time
+
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from s3net_plugin.relight.depth_maps import (
+from s3net_plugin.relight.depth import (
+    DEFAULT_MODEL,
+    DepthEstimator,
     depth_from_disparity,
     depth_from_metric,
     describe_markers,
+    describe_unmatched,
     read_depth,
     read_map,
     write_depth,
 )
+from s3net_plugin.utils import download
+from tests.relight.pictures import smooth_noise
 
 
 def scene_depth(near=2.0, far=6.0):
@@ -32,11 +40,19 @@ def test_disparity_near_ratio_one_is_mirrored():
     np.testing.assert_allclose(depth_from_disparity(disparity, 1.0001), (5 - disparity) / 2, atol=1e-4)
 
 
-def test_unknown_disparity_and_depth_become_0():
-    disparity = np.float32([[1, 2, np.nan], [3, np.inf, -np.inf]])
-    depth = depth_from_disparity(disparity)
-    np.testing.assert_array_equal(depth == 0, [[False, False, True], [True, True, True]])
-    assert depth[0, 0] == 1
+@pytest.mark.parametrize('sky', [np.nan, np.inf, -np.inf])
+def test_disparity_that_is_not_finite_is_the_farthest_and_named(sky):
+    depth = scene_depth()
+    disparity = 1 / depth
+    assert describe_unmatched(disparity) is None
+    disparity[:3] = sky
+    result = depth_from_disparity(disparity, far_over_near=depth[3:].max() / depth[3:].min())
+    np.testing.assert_array_equal(result[:3], 1)
+    np.testing.assert_allclose(result[3:], (depth[3:] - depth[3:].min()) / np.ptp(depth[3:]), atol=1e-5)
+    assert describe_unmatched(disparity) == '25% of it is not finite and counts as the farthest'
+
+
+def test_unknown_metric_depth_becomes_0():
     metric = depth_from_metric(np.float32([[2, 4, np.nan], [0, 3, -1]]))
     np.testing.assert_allclose(metric, [[0, 1, 0], [0, 0.5, 0]])
 
@@ -48,8 +64,9 @@ def test_flat_maps_are_near_and_empty_ones_refused():
         depth_from_disparity(np.full((3, 4), np.nan))
     with pytest.raises(ValueError, match='finite and positive'):
         depth_from_metric(np.zeros((3, 4)))
-    with pytest.raises(ValueError, match='more than 1'):
-        depth_from_disparity(np.ones((3, 4)), 1)
+    for ratio in (1, np.nan, np.inf):
+        with pytest.raises(ValueError, match='more than 1'):
+            depth_from_disparity(np.ones((3, 4)), ratio)
 
 
 def write_pfm(path, values):
@@ -156,3 +173,63 @@ def test_what_is_far_but_no_marker_keeps_its_place(depth):
     known = depth[depth > 0].astype(np.float32)
     expected = np.where(depth > 0, (depth - known.min()) / (known.max() - known.min()), 0)
     np.testing.assert_allclose(depth_from_metric(depth), expected, atol=1e-6)
+
+
+@pytest.fixture
+def photo():
+    return smooth_noise((60, 91)).astype(np.float32) / 255
+
+
+def raw_estimate(folder, photo):
+    """What the model says, by its own classes."""
+    transformers = pytest.importorskip('transformers')
+    processor = transformers.DPTImageProcessor.from_pretrained(folder)
+    model = transformers.DepthAnythingForDepthEstimation.from_pretrained(folder)
+    image = np.rint(photo * 255).astype(np.uint8)
+    with torch.no_grad():
+        output = model(**processor(images=[image], return_tensors='pt'))
+    return processor.post_process_depth_estimation(output, [photo.shape[:2]])[0]['predicted_depth'].numpy()
+
+
+def test_disparity_becomes_far_is_large(depth_models, photo):
+    estimate = DepthEstimator(str(depth_models / 'relative'), far_over_near=5)
+    assert not estimate.is_metric
+    raw = raw_estimate(depth_models / 'relative', photo)
+    assert np.ptp(raw) > 0
+    np.testing.assert_allclose(estimate(photo), depth_from_disparity(raw, 5), atol=1e-4)
+
+
+def test_metric_models_are_told_from_their_configuration(depth_models, photo):
+    estimate = DepthEstimator(str(depth_models / 'metric'))
+    assert estimate.is_metric
+    np.testing.assert_allclose(
+        estimate(photo), depth_from_metric(raw_estimate(depth_models / 'metric', photo)), atol=1e-4
+    )
+
+
+def test_model_that_cannot_be_had_is_one_clear_error(monkeypatch, tmp_path):
+    """As without a network: the hub does not answer, and the cache is empty."""
+    pytest.importorskip('transformers')
+
+    def silent(*args, **kwargs):
+        time.sleep(60)
+
+    monkeypatch.setattr(download.huggingface_hub, 'get_hf_file_metadata', silent)
+    monkeypatch.setattr(download.huggingface_hub.constants, 'HF_HUB_CACHE', str(tmp_path))
+    monkeypatch.setattr(download, 'PATIENCE', 0.2)
+    start = time.monotonic()
+    with pytest.raises(FileNotFoundError, match='--depth-model') as caught:
+        DepthEstimator(DEFAULT_MODEL)
+    assert time.monotonic() - start < 20
+    assert DEFAULT_MODEL in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('content', [None, '{}', '{"model_type": "bert"}', 'junk'])
+def test_folder_without_a_depth_model_is_named(tmp_path, content):
+    pytest.importorskip('transformers')
+    if content is not None:
+        (tmp_path / 'config.json').write_text(content)
+    with pytest.raises(ValueError, match=str(tmp_path)) as caught:
+        DepthEstimator(str(tmp_path))
+    assert '\n' not in str(caught.value)
