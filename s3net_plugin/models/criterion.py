@@ -1,4 +1,4 @@
-"""The losses of a training run, built from its option file."""
+"""Criterion: the losses of a training run, built from its option file, and their gradient."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import Any
 
 import torch
 from basicsr.losses import build_loss
-from torch import Tensor
+from torch import Tensor, nn
+
+from s3net_plugin.models.precision import Precision, StepStatus
+from s3net_plugin.utils import preemption
 
 # What BasicSR calls its two losses in the log; every other `<name>_opt` logs `l_<name>`.
 LOG_NAMES = {'pixel_opt': 'l_pix', 'perceptual_opt': 'l_percep'}
 
 
 class Criterion:
-    """Any number of losses, by their names in the log.
+    """Criterion of any number of losses, by their names in the log.
 
     Args:
         train_opt: the section ``train`` of the option file; each of its keys that ends in ``_opt`` is a loss, and all
@@ -53,3 +56,44 @@ class Criterion:
                 if value is not None:
                     values[key] = values[key] + value if key in values else value
         return values
+
+
+def accumulate_gradients(
+    net: nn.Module,
+    lq: Tensor,
+    gt: Tensor,
+    train_opt: dict[str, Any],
+    criterion: Criterion,
+    precision: Precision,
+    distributed: bool,
+) -> tuple[dict[str, Tensor], StepStatus]:
+    """Gradient accumulation: forward and backward over ``accumulate`` equal slices of a batch.
+
+    Processes exchange gradients on the last slice, and agree on the status of the step while its backward pass runs.
+
+    Args:
+        net: maps ``lq`` to an image like ``gt``; a distributed wrapper in a job of several processes.
+        lq, gt: the batch.
+        train_opt: the section ``train`` of the option file.
+
+    Returns:
+        The values of the losses, means over the slices, and the status of the step.
+    """
+    values: dict[str, Tensor] = {}
+    slices = train_opt.get('accumulate') or 1
+    pairs = list(zip(lq.chunk(slices), gt.chunk(slices), strict=True))
+    for i, (x, y) in enumerate(pairs, 1):
+        is_last = i == len(pairs)
+        with nullcontext() if is_last or not distributed else net.no_sync():  # type: ignore[operator]
+            if train_opt.get('channels_last'):
+                x = x.contiguous(memory_format=torch.channels_last)
+            with precision.autocast():
+                output = net(x)
+            losses = criterion(output.float(), y)
+            total = torch.stack(list(losses.values())).sum() / len(pairs)
+            for name, value in losses.items():
+                values[name] = values.get(name, 0) + value.detach() / len(pairs)
+            if is_last:
+                status = StepStatus(torch.stack(list(values.values())).sum(), preemption.requested(), distributed)
+            precision.scaler.scale(total).backward()
+    return values, status

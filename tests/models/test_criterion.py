@@ -11,10 +11,10 @@ def test_vgg_computes_in_mixed_precision_and_what_is_summed_is_float32():
     options['wssim_opt'] = {'type': 'S3NetWaveletSSIMLoss'}
 
     def values(dtype):
-        objective = Criterion(
+        criterion = Criterion(
             options, torch.device('cpu'), lambda: torch.autocast('cpu', dtype=dtype, enabled=dtype is not None)
         )
-        return objective(output, target)
+        return criterion(output, target)
 
     generator = torch.Generator().manual_seed(0)
     output, target = torch.rand(2, 1, 3, 32, 32, generator=generator)

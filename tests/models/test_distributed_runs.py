@@ -112,7 +112,7 @@ def test_scores_do_not_depend_on_the_number_of_processes(prepare, pair, tiny_opt
 def test_validation_in_training_gives_every_process_the_same_result(prepare, tmp_path):
     validated = {'val:val_freq': 2, 'datasets:val:num_samples': 3, 'logger:save_checkpoint_freq': 1}
     run_pair(tmp_path, prepare(tmp_path, {**PLAIN, **validated}))
-    best = result(tmp_path)[1]['best_metric_results']['val']['psnr']
+    best = result(tmp_path)[1]['validation']['val']['psnr']
     assert best['iter'] in (2, 4)  # the state of iteration 6 was written before its validation
     assert (tmp_path / 'experiments/tiny/models/net_g_best.pth').exists()
 

@@ -66,7 +66,7 @@ def test_a_gradient_that_is_not_finite_is_skipped_where_it_is_clipped(build):
             return (output * 0).sum().abs().sqrt()  # value 0, slope not a number
 
     model = build({'train:grad_clip': 1.0})
-    model.objective._losses.append(('l_steep', Steep()))
+    model.criterion._losses.append(('l_steep', Steep()))
     before = tensors(model.net_g)
     step(model)
     assert same(tensors(model.net_g), before)
@@ -122,8 +122,8 @@ def test_a_run_may_change_its_memory_layout_when_it_goes_on(build, tmp_path, fus
 def test_states_hold_tensors_and_plain_values_only(build, tmp_path):
     model = build({'train:amp': 'float16'})
     step(model)
-    model.best_metric_results = {'val': {'psnr': {'better': 'higher', 'val': torch.tensor(1.0), 'iter': 1}}}
+    model.best_metric_results['val'] = {'psnr': {'better': 'higher', 'val': torch.tensor(1.0), 'iter': 1}}
     model.save(0, 1)
     assert torch.load(tmp_path / 'models/net_g_1.pth', weights_only=True)['network_g'] == TINY
     state = torch.load(tmp_path / 'training_states/1.state', weights_only=True)
-    assert state['best_metric_results']['val']['psnr']['val'] == 1.0
+    assert state['validation']['val']['psnr']['val'] == 1.0
