@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
-def ema_update(averaged: Sequence[Tensor], parameters: Sequence[Tensor], decay: float) -> None:
+def ema_update(averaged: list[Tensor], parameters: list[Tensor], decay: float) -> None:
     """EMA: set ``averaged``, in place, to ``decay * averaged + (1 - decay) * parameters``.
 
     Example:
@@ -18,7 +16,7 @@ def ema_update(averaged: Sequence[Tensor], parameters: Sequence[Tensor], decay: 
         >>> averaged
         [tensor([0.2500, 0.2500])]
     """
-    get_ema_multi_avg_fn(decay)(list(averaged), list(parameters), 0)
+    get_ema_multi_avg_fn(decay)(averaged, parameters, 0)
 
 
 class BufferSnapshot:
