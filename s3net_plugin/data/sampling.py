@@ -82,7 +82,7 @@ def stratified_indices(count: int, num_samples: int) -> np.ndarray:
     again and again.
 
     Example:
-        >>> [index // 10 for index in stratified_indices(40, 4)]
+        >>> (stratified_indices(40, 4) // 10).tolist()
         [0, 1, 2, 3]
     """
     edges = np.arange(num_samples + 1) * count // num_samples

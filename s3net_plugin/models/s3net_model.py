@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from s3net_plugin.data.sampling import StatefulDistributedSampler
 from s3net_plugin.metrics import prepare_metric
 from s3net_plugin.models import checkpoints, training_state
-from s3net_plugin.models.criterion import Criterion, accumulate_gradients
+from s3net_plugin.models.criterion import Criterion
 from s3net_plugin.models.ema import BufferSnapshot, ema_update, share_buffers
 from s3net_plugin.models.precision import NonFiniteGuard, Precision, apply_memory_format, prepare_network
 from s3net_plugin.models.train_options import OPTIONS, check_train_options
@@ -65,7 +65,7 @@ class S3NetModel(SRModel):
         if self.ema_decay > 0:
             self._build_ema()
         self._buffers = BufferSnapshot(self.get_bare_model(self.net_g), self.net_g_ema)
-        self.criterion = Criterion(train_opt, self.device, self.precision.autocast)
+        self.criterion = Criterion(train_opt, self.precision)
         self._values: dict[str, Tensor] = {}
         self._guard = NonFiniteGuard(train_opt.get('max_nonfinite') or 10)
         self._stop = False
@@ -101,7 +101,11 @@ class S3NetModel(SRModel):
         else:
             self.net_g_ema.load_state_dict(net.state_dict())
         self.net_g_ema.eval()
-        self._ema_pair = list(self.net_g_ema.parameters()), list(net.parameters())
+        # listed once: going through all modules takes longer than the update
+        self._ema_pair: tuple[list[Tensor], list[Tensor]] = (
+            list(self.net_g_ema.parameters()),
+            list(net.parameters()),
+        )
 
     def model_to_device(self, net: nn.Module) -> nn.Module:
         """Move the network; wrap it for distributed training, on GPUs (one a process) or on the CPU."""
@@ -127,12 +131,9 @@ class S3NetModel(SRModel):
         self.paths = data.get('lq_path', [])
 
     def optimize_parameters(self, current_iter: int) -> None:
-        train_opt = self.opt['train']
         self.optimizer_g.zero_grad(set_to_none=True)
-        self._values, status = accumulate_gradients(
-            self.net_g, self.lq, self.gt, train_opt, self.criterion, self.precision, self.opt['dist']
-        )
-        usable = self.precision.clip_gradient(self.optimizer_g, train_opt.get('grad_clip'))
+        self._values, status = self.criterion.backward(self.net_g, self.lq, self.gt, self.opt['dist'])
+        usable = self.precision.clip_gradient(self.optimizer_g, self.opt['train'].get('grad_clip'))
         failed, self._stop = status.read()
         if failed or not usable:
             self._buffers.restore()

@@ -78,40 +78,33 @@ class StateSignature:
 
 
 class RNGState:
-    """State of the random number generators of every process: Python's, NumPy's, PyTorch's, and the GPU's in use."""
+    """RNG state of every process: of Python's, NumPy's and PyTorch's generators, and of that of the GPU in use."""
 
     def state_dict(self) -> dict[str, Any]:
         """All processes have to call this."""
-        return {'processes': all_gather_object(rng_state())}
+        version, internal, gauss = random.getstate()
+        name, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002  (BasicSR seeds this one)
+        state = {
+            'python': [version, list(internal), gauss],
+            'numpy': [str(name), [int(key) for key in keys], int(position), int(has_gauss), float(cached)],
+            'torch': torch.get_rng_state(),
+            'cuda': torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
+        }
+        return {'processes': all_gather_object(state)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Put the generators back, unless the number of processes has changed."""
+        """Put all generators back, unless the number of processes has changed; a GPU's where there is one."""
         rank, world_size = get_dist_info()
-        if len(state['processes']) == world_size:
-            set_rng_state(state['processes'][rank])
-
-
-def rng_state() -> dict[str, Any]:
-    """RNG state of this process: Python's, NumPy's and PyTorch's generators, and that of the GPU in use."""
-    version, internal, gauss = random.getstate()
-    name, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002  (BasicSR seeds this one)
-    return {
-        'python': [version, list(internal), gauss],
-        'numpy': [str(name), [int(key) for key in keys], int(position), int(has_gauss), float(cached)],
-        'torch': torch.get_rng_state(),
-        'cuda': torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
-    }
-
-
-def set_rng_state(state: dict[str, Any]) -> None:
-    """Put all generators back to what ``rng_state`` returned; a GPU's only where there is one, then and now."""
-    version, internal, gauss = state['python']
-    random.setstate((version, tuple(internal), gauss))
-    name, keys, *rest = state['numpy']
-    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002
-    torch.set_rng_state(state['torch'])
-    if state['cuda'] is not None and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state['cuda'])
+        if len(state['processes']) != world_size:
+            return
+        own = state['processes'][rank]
+        version, internal, gauss = own['python']
+        random.setstate((version, tuple(internal), gauss))
+        name, keys, *rest = own['numpy']
+        np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002
+        torch.set_rng_state(own['torch'])
+        if own['cuda'] is not None and torch.cuda.is_available():
+            torch.cuda.set_rng_state(own['cuda'])
 
 
 class ValidationRecord:

@@ -8,7 +8,8 @@ from torch import nn
 
 from s3net_plugin.utils.checkpoint import load_weights_only
 from s3net_plugin.utils.errors import RunError
-from tests.models.steps import TINY, curve, same, step, tensors
+from tests.models.runs import equal
+from tests.models.steps import TINY, curve, step, tensors
 
 # -- the average -----------------------------------------------------------------------------------------------------
 
@@ -17,7 +18,7 @@ from tests.models.steps import TINY, curve, same, step, tensors
 def test_the_average_follows_the_parameters_and_has_the_statistics(build, layout):
     model = build({'train:ema_decay': 0.9, 'train:channels_last': layout})
     before = tensors(model.net_g_ema)
-    assert same(before, tensors(model.net_g))
+    assert equal(before, tensors(model.net_g))
     step(model)
     for name, value in model.net_g_ema.state_dict().items():
         now = model.net_g.state_dict()[name]
@@ -48,16 +49,16 @@ def test_a_failed_step_leaves_everything_as_it_was(build, decay, accumulate):
         step(one, 1)
     before = tensors(model.net_g)
     step(model, 2)
-    assert same(tensors(model.net_g), before)
+    assert equal(tensors(model.net_g), before)
     assert math.isnan(model.get_current_log()['l_bad'])
     assert model.get_current_log()['skipped'] == 1
     for one in (model, spared):
         step(one, 3)
     # weights, BatchNorm's statistics, the average and the optimizer: as if the second step had never been tried
-    assert not same(tensors(model.net_g), before)
-    assert same(tensors(model.net_g), tensors(spared.net_g))
+    assert not equal(tensors(model.net_g), before)
+    assert equal(tensors(model.net_g), tensors(spared.net_g))
     if decay:
-        assert same(tensors(model.net_g_ema), tensors(spared.net_g_ema))
+        assert equal(tensors(model.net_g_ema), tensors(spared.net_g_ema))
 
 
 def test_a_gradient_that_is_not_finite_is_skipped_where_it_is_clipped(build):
@@ -69,7 +70,7 @@ def test_a_gradient_that_is_not_finite_is_skipped_where_it_is_clipped(build):
     model.criterion._losses.append(('l_steep', Steep()))
     before = tensors(model.net_g)
     step(model)
-    assert same(tensors(model.net_g), before)
+    assert equal(tensors(model.net_g), before)
     assert model.get_current_log()['skipped'] == 1
 
 
