@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sized
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
-from basicsr.data.data_sampler import EnlargedSampler
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from s3net_plugin.utils.distributed import broadcast_object
 from s3net_plugin.utils.errors import OptionError
@@ -110,12 +109,13 @@ class SampleIndex(int):
         return SampleIndex, (int(self), self.seed, self.epoch, self.number)
 
 
-class StatefulDistributedSampler(EnlargedSampler):
-    """Distributed sampler with a state: BasicSR's ``EnlargedSampler``, shuffled by seed and epoch, that can go on.
+class StatefulDistributedSampler(Sampler[SampleIndex]):
+    """Distributed sampler with a state: shuffles by seed and epoch, and can go on where it was.
 
-    Takes its place: same arguments, attributes and length, and ranks see disjoint samples. Its indices are
-    ``SampleIndex`` objects. Set ``seed`` before the first epoch; the default is 0. ``position`` counts the samples of
-    the epoch that have been used, over all ranks; whoever uses them calls ``advance``, since loaders read ahead.
+    Takes the place of BasicSR's ``EnlargedSampler``: same arguments, attributes and length, and ranks see disjoint
+    samples, whose indices are ``SampleIndex`` objects. Set ``seed`` before the first epoch; the default is 0.
+    ``position`` counts the samples of the epoch that have been used, over all ranks; whoever uses them calls
+    ``advance``, since loaders read ahead.
 
     Args:
         dataset: The dataset to sample.
@@ -131,9 +131,15 @@ class StatefulDistributedSampler(EnlargedSampler):
         True
     """
 
-    def __init__(self, dataset: Dataset, num_replicas: int, rank: int, ratio: int = 1) -> None:
-        super().__init__(dataset, num_replicas, rank, ratio)
+    def __init__(self, dataset: Dataset, num_replicas: int, rank: int, ratio: float = 1) -> None:
+        self.dataset, self.num_replicas, self.rank = dataset, num_replicas, rank
+        self._size = len(cast(Sized, dataset))
+        self.num_samples = math.ceil(self._size * ratio / num_replicas)
+        self.total_size = self.num_samples * num_replicas
         self.seed = self.epoch = self.position = 0
+
+    def __len__(self) -> int:
+        return self.num_samples
 
     def set_epoch(self, epoch: int) -> None:
         """Begin ``epoch``, or go on in it."""
@@ -165,7 +171,7 @@ class StatefulDistributedSampler(EnlargedSampler):
         seed, epoch, start = self.seed, self.epoch, self.position
         generator = torch.Generator()
         generator.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]))
-        order = torch.randperm(self.total_size, generator=generator).remainder_(len(self.dataset)).numpy()
+        order = torch.randperm(self.total_size, generator=generator).remainder_(self._size).numpy()
         # the same number on every rank, even if the rank count has changed since `position` was written down
         count = (self.total_size - start) // self.num_replicas
         first = start + self.rank

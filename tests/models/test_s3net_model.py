@@ -6,10 +6,20 @@ import pytest
 import torch
 from torch import nn
 
+from s3net_plugin.models import S3NetModel
 from s3net_plugin.utils.checkpoint import load_weights_only
 from s3net_plugin.utils.errors import RunError
 from tests.models.runs import equal
 from tests.models.steps import TINY, curve, step, tensors
+
+
+@pytest.mark.parametrize(
+    'method', ['model_to_device', 'model_ema', 'save_network', 'save_training_state', 'load_network']
+)
+def test_what_a_stock_model_lacks_is_its_own(method):
+    """BasicSR's ``BaseModel`` is mended for stock models only, and only while a command runs."""
+    assert method in vars(S3NetModel)
+
 
 # -- the average -----------------------------------------------------------------------------------------------------
 
