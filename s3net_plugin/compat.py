@@ -211,26 +211,44 @@ def run_to_total_iter() -> None:
     """Epochs are counted with ceil while the loader drops its last batch: a run can end early, or at once, silently."""
     import basicsr.train
 
-    from s3net_plugin.data.sampling import check_batch
+    from s3net_plugin.data.sampling import check_batch, resume_sampling
     from s3net_plugin.running.run_folder import lock_folder
     from s3net_plugin.utils import preemption
-    from s3net_plugin.utils.progress import progress
 
     stock = basicsr.train.create_train_val_dataloader
+    stock_load, stock_build = basicsr.train.load_resume_state, basicsr.train.build_model
     if not _still_has(stock, 'total_epochs = math.ceil(total_iters / (num_iter_per_epoch))'):
         return
 
+    state: dict[str, Any] | None = None
+    attached: tuple = ()  # what the pipeline has in local variables and does not hand on
+
+    def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
+        nonlocal state
+        state = stock_load(opt)
+        return state
+
     def create_train_val_dataloader(opt: dict[str, Any], logger: Any) -> tuple:
+        nonlocal attached
         train_loader, sampler, val_loaders, _, total_iters = stock(opt, logger)
         if opt['rank'] == 0:
             lock_folder(Path(opt['path']['experiments_root']))
         check_batch(len(sampler.dataset), len(sampler), opt['datasets']['train']['batch_size_per_gpu'])
         preemption.shield_workers(train_loader)
+        attached = sampler, val_loaders
         # The pipeline's loop includes the last epoch's number.
-        last_epoch = progress.attach(train_loader, sampler, val_loaders, opt)
+        last_epoch = resume_sampling(train_loader, sampler, state, opt)
         return train_loader, sampler, val_loaders, last_epoch, total_iters
 
+    def build_model(opt: dict[str, Any]) -> Any:
+        model = stock_build(opt)
+        if hasattr(model, 'attach'):
+            model.attach(*attached)
+        return model
+
+    basicsr.train.load_resume_state = load_resume_state
     basicsr.train.create_train_val_dataloader = create_train_val_dataloader
+    basicsr.train.build_model = build_model
 
 
 def give_wandb_an_id() -> None:

@@ -13,14 +13,11 @@ import torch
 
 from s3net_plugin.data.readers import open_reader
 from s3net_plugin.utils.checkpoint import load_weights_only
-from tests.conftest import ROOT, run_basicsr
+from tests.conftest import ROOT
+from tests.models.commands import Command, install_plugin
 
 EARLIER = ROOT / 'tests/assets/earlier'
 EXPECTED = json.loads((EARLIER / 'expected/digests.json').read_text())
-PLUGIN = {
-    'METADATA': 'Metadata-Version: 2.1\nName: tiny-plugin\nVersion: 0\n',
-    'entry_points.txt': '[basicsr.plugins]\ntiny = tests.models.tiny_plugin\n',
-}
 
 
 def digests(name, folder):
@@ -45,17 +42,12 @@ def test_a_database_holds_what_it_held(name, tmp_path):
     assert digests(name, tmp_path) == EXPECTED[name]
 
 
-def test_a_run_goes_on_and_ends_where_it_ended(tmp_path, monkeypatch):
+def test_a_run_goes_on_and_ends_where_it_ended(tmp_path):
     shutil.copytree(EARLIER, tmp_path, dirs_exist_ok=True)
-    installed = tmp_path / 'tiny_plugin-0.dist-info'
-    installed.mkdir()
-    for name, content in PLUGIN.items():
-        (installed / name).write_text(content)
-    monkeypatch.setenv('PYTHONPATH', f'{tmp_path}:{ROOT}')
-    result = run_basicsr(tmp_path, 'train.py', '-opt', 'options.yml', '--auto_resume')
-    assert result.returncode == 0, result.stderr
-    assert 'iter:       7' in result.stderr
-    assert 'iter:       6' not in result.stderr
+    install_plugin(tmp_path)
+    command = Command(tmp_path, 'train.py', '-opt', 'options.yml', '--auto_resume').succeed()
+    assert 'iter:       7' in command.output
+    assert 'iter:       6' not in command.output
     found, expected = (
         load_weights_only(path)
         for path in (tmp_path / 'experiments/before/models/net_g_12.pth', EARLIER / 'expected/net_g_12.pth')
@@ -66,3 +58,12 @@ def test_a_run_goes_on_and_ends_where_it_ended(tmp_path, monkeypatch):
     for key in ('params', 'params_ema'):
         for name, tensor in expected[key].items():
             torch.testing.assert_close(found[key][name], tensor, rtol=0, atol=tolerance)
+
+
+def test_a_state_is_refused_where_it_was(tmp_path):
+    shutil.copytree(EARLIER, tmp_path, dirs_exist_ok=True)
+    install_plugin(tmp_path)
+    change = 'train:optim_g:type=AdamW'
+    command = Command(tmp_path, 'train.py', '-opt', 'options.yml', '--auto_resume', '--force_yml', change)
+    assert command.wait() == 2
+    assert 'error: train:optim_g:type: the run that goes on had Adam' in command.output.splitlines()[-1]

@@ -19,11 +19,10 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.functional import to_tensor
 
-from s3net_plugin.data.draws import pick, sample_params
 from s3net_plugin.data.lmdb.prepare import prepare
 from s3net_plugin.data.readers import DiskReader
 from s3net_plugin.data.rgbd_relight_dataset import RGBDRelightPairedDataset
-from s3net_plugin.data.sampling import SampleIndex
+from s3net_plugin.data.sampling import SampleIndex, pick, sample_params
 from s3net_plugin.data.scene_index import index_everything
 
 _LIGHTS = ('2500_N', '3500_E', '4500_S', '5500_SW', '6500_NW', '6500_W')

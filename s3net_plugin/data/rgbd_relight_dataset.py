@@ -14,10 +14,16 @@ import torch
 from torch.utils.data import Dataset, get_worker_info
 
 from s3net_plugin.data.decode import resize, write_planes
-from s3net_plugin.data.draws import SampleParams, fixed_chances, pick, sample_params, spread
 from s3net_plugin.data.options import parse_options
 from s3net_plugin.data.readers import open_reader
-from s3net_plugin.data.sampling import SampleIndex
+from s3net_plugin.data.sampling import (
+    SampleIndex,
+    SampleParams,
+    fixed_sample_params,
+    pick,
+    sample_params,
+    stratified_indices,
+)
 from s3net_plugin.data.scene_index import SampleFiles, build_index
 from s3net_plugin.utils.errors import DataError
 
@@ -71,7 +77,7 @@ class RGBDRelightPairedDataset(Dataset):
         self._reader = open_reader(self._options.io_backend, self._options.dataroot)
         self._index = build_index(self._reader, self._options)
         wanted = self._options.num_samples
-        self._chosen = spread(len(self._index), wanted) if wanted and wanted < len(self._index) else None
+        self._chosen = stratified_indices(len(self._index), wanted) if wanted and wanted < len(self._index) else None
 
     def __len__(self) -> int:
         return len(self._index) if self._chosen is None else len(self._chosen)
@@ -106,7 +112,7 @@ class RGBDRelightPairedDataset(Dataset):
 
     def _draw(self, index: int) -> SampleParams:
         if self._options.phase != 'train':
-            return fixed_chances(int(index))
+            return fixed_sample_params(int(index))
         if isinstance(index, SampleIndex):
             return sample_params(index.seed, index.epoch, index.number, int(index))
         return SampleParams(*(random.random() for _ in SampleParams._fields))

@@ -10,9 +10,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from s3net_plugin.data.draws import SampleParams, fixed_chances, is_held_out, pick
 from s3net_plugin.data.options import LAYOUTS, DatasetOptions, where_from
 from s3net_plugin.data.readers import Reader
+from s3net_plugin.data.sampling import SampleParams, fixed_sample_params, is_held_out, pick
 
 SCENE_IMAGE = re.compile(r'(.+)_(\d+_(?:N|NE|E|SE|S|SW|W|NW))\.png')
 OTHER_IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm')
@@ -191,7 +191,7 @@ class PairIndex:
 
     def stored(self) -> Iterator[StoredFile]:
         for index in range(len(self)):
-            files = self.files(index, fixed_chances(index))
+            files = self.files(index, fixed_sample_params(index))
             for image in (files.input, files.guide, files.target):
                 if image is not None:
                     yield StoredFile(image, image.removesuffix('.png'), False)

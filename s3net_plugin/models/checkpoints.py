@@ -1,14 +1,20 @@
-"""What BasicSR's models save, written whole: methods that ``compat`` gives to ``BaseModel``."""
+"""Checkpoints: what BasicSR's models save and load, written whole and read safely, and which of them are kept.
+
+``save_network``, ``save_training_state`` and ``load_network`` are methods for any model of BasicSR.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from basicsr.utils import get_root_logger
 from basicsr.utils.dist_util import master_only
 from torch import nn
 
+from s3net_plugin.archs.pretrained import SUFFIX, read_checkpoint
 from s3net_plugin.utils.checkpoint import save_atomic
 from s3net_plugin.utils.errors import RunError
 
@@ -28,11 +34,17 @@ def check_finite(net: nn.Module) -> None:
 
 @master_only
 def save_network(
-    self: Any, net: Any, net_label: str, current_iter: int | str, param_key: str | list[str] = 'params'
+    self: Any,
+    net: Any,
+    net_label: str,
+    current_iter: int | str,
+    param_key: str | list[str] = 'params',
+    extras: Mapping[str, Any] | None = None,
 ) -> None:
     """Save one or several networks to ``models/<net_label>_<current_iter>.pth``; -1 stands for ``latest``.
 
-    A model with ``checkpoint_extras()`` adds plain values to the file, which BasicSR's loader ignores.
+    Args:
+        extras: plain values to put beside the weights, which BasicSR's loader ignores.
 
     Raises:
         OSError: the file cannot be written; the one that was there before is still whole.
@@ -43,17 +55,18 @@ def save_network(
     for key, one in zip(keys, nets, strict=True):
         state = self.get_bare_model(one).state_dict()
         content[key] = {name.removeprefix('module.'): tensor.cpu() for name, tensor in state.items()}
-    if hasattr(self, 'checkpoint_extras'):
-        content.update(self.checkpoint_extras())
     label = 'latest' if current_iter == -1 else current_iter
-    save_atomic(content, Path(self.opt['path']['models'], f'{net_label}_{label}.pth'))
+    save_atomic({**content, **(extras or {})}, Path(self.opt['path']['models'], f'{net_label}_{label}.pth'))
 
 
 @master_only
-def save_training_state(self: Any, epoch: int, current_iter: int) -> None:
+def save_training_state(
+    self: Any, epoch: int, current_iter: int, parts: Mapping[str, Mapping[str, Any]] | None = None
+) -> None:
     """Save what resuming needs beside the network to ``training_states/<current_iter>.state``; nothing for -1.
 
-    A model with ``state_extras()`` adds tensors and plain values.
+    Args:
+        parts: states of other parts than optimizers and schedulers by their names: tensors and plain values.
 
     Raises:
         OSError: the file cannot be written; the one that was there before is still whole.
@@ -65,7 +78,56 @@ def save_training_state(self: Any, epoch: int, current_iter: int) -> None:
         'iter': current_iter,
         'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
         'schedulers': [scheduler.state_dict() for scheduler in self.schedulers],
+        **(parts or {}),
     }
-    if hasattr(self, 'state_extras'):
-        content.update(self.state_extras())
     save_atomic(content, Path(self.opt['path']['training_states'], f'{current_iter}.state'))
+
+
+def load_network(
+    self: Any, net: nn.Module, load_path: str, strict: bool = True, param_key: str | None = 'params'
+) -> None:
+    """Load weights from what BasicSR saved, or from safetensors, where there is one set, whatever ``param_key`` is.
+
+    Args:
+        param_key: where they are in the file, which itself holds them for None; ``params`` where there is no such key.
+    """
+    content = read_checkpoint(load_path)
+    if Path(load_path).suffix == SUFFIX or (param_key is not None and param_key not in content):
+        param_key = 'params'
+    weights = content if param_key is None else content[param_key]
+    weights = {name.removeprefix('module.'): tensor for name, tensor in weights.items()}
+    net = self.get_bare_model(net)
+    get_root_logger().info(f'Loading {type(net).__name__} model from {load_path}.')
+    self._print_different_keys_loading(net, weights, strict)
+    net.load_state_dict(weights, strict=strict)
+
+
+def training_states(folder: Path) -> list[Path]:
+    """Return the training states in ``folder``, the earliest iteration first; their stems are the iterations."""
+    return sorted((path for path in folder.glob('*.state') if path.stem.isdigit()), key=lambda path: int(path.stem))
+
+
+def prune(path: Mapping[str, str], networks: Iterable[str], keep: int, newest: int) -> list[int]:
+    """Prune training states: delete all but ``keep`` of those up to ``newest``, and the checkpoints beside them.
+
+    ``best`` and ``latest`` stay, and so does what is later than ``newest``: a run that went back to an earlier
+    iteration must not lose its own states to those it has left behind.
+
+    Args:
+        path: the folders ``models`` and ``training_states`` of an experiment.
+        networks: labels of the checkpoints, such as ``net_g``.
+        keep: how many iterations to keep, at least 1.
+        newest: the iteration that has just been saved.
+
+    Returns:
+        The iterations that were deleted.
+    """
+    models, states = Path(path['models']), Path(path['training_states'])
+    iterations = [int(file.stem) for file in training_states(states)]
+    old = [iteration for iteration in iterations if iteration <= newest][:-keep]
+    for iteration in old:
+        # The state first: without it a checkpoint is merely large, without the checkpoint a state is broken.
+        (states / f'{iteration}.state').unlink(missing_ok=True)
+        for network in networks:
+            (models / f'{network}_{iteration}.pth').unlink(missing_ok=True)
+    return old

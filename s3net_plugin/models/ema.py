@@ -1,13 +1,26 @@
-"""Copies of a network's tensors that follow it during training, updated in a few launches instead of one a tensor."""
+"""Exponential moving average (EMA) of a network, and its buffers: updated in a few launches instead of one a tensor."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
-class Statistics:
-    """The buffers of a network (BatchNorm's running statistics) as they were after the last good step.
+def ema_update(averaged: list[Tensor], parameters: list[Tensor], decay: float) -> None:
+    """EMA: set ``averaged``, in place, to ``decay * averaged + (1 - decay) * parameters``.
+
+    Example:
+        >>> averaged = [torch.zeros(2)]
+        >>> ema_update(averaged, [torch.ones(2)], decay=0.75)
+        >>> averaged
+        [tensor([0.2500, 0.2500])]
+    """
+    get_ema_multi_avg_fn(decay)(averaged, parameters, 0)
+
+
+class BufferSnapshot:
+    """Snapshot of a network's buffers (BatchNorm's running statistics) as they were after the last good step.
 
     Args:
         net: the network that is trained.
@@ -42,21 +55,3 @@ def share_buffers(*networks: nn.Module | None) -> None:
     for network in networks:
         for buffer in network.buffers() if network is not None else ():
             torch.distributed.broadcast(buffer, 0)
-
-
-class Average:
-    """The exponential moving average of a network's parameters.
-
-    Args:
-        averaged: the network that holds the average.
-        net: the network that is trained.
-    """
-
-    def __init__(self, averaged: nn.Module, net: nn.Module) -> None:
-        self._averaged: list[Tensor] = list(averaged.parameters())
-        self._parameters: list[Tensor] = list(net.parameters())
-
-    @torch.no_grad()
-    def update(self, decay: float) -> None:
-        """Set the average to ``decay * average + (1 - decay) * parameters``."""
-        torch._foreach_lerp_(self._averaged, self._parameters, 1 - decay)

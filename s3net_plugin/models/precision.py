@@ -1,7 +1,8 @@
-"""Mixed precision and the verdict on a step: what a network computes in, and whether its result may be used."""
+"""Mixed precision, and whether the result of a step may be used: the processes of a job decide alike."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
@@ -10,13 +11,19 @@ from torch import Tensor, nn
 
 from s3net_plugin.archs import S3Net
 from s3net_plugin.archs.padding import pad_channels
+from s3net_plugin.utils.distributed import all_gather_object
 from s3net_plugin.utils.errors import OptionError, RunError
 
 TYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 
 class Precision:
-    """Autocast for the forward pass and, for float16, a scaler for the backward one; ``amp`` as in ``TYPES``."""
+    """Mixed precision: autocast for the forward pass and, for float16, a scaler for the backward one.
+
+    Args:
+        amp: one of ``TYPES``, or None for float32.
+        device: where the network computes.
+    """
 
     def __init__(self, amp: str | None, device: torch.device) -> None:
         self.device = device
@@ -42,16 +49,26 @@ class Precision:
     def autocast(self) -> AbstractContextManager:
         return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None)
 
-    def state(self) -> dict[str, Any]:
-        return {'scaler': self.scaler.state_dict()} if self.scaler.is_enabled() else {}
+    def clip_gradient(self, optimizer: torch.optim.Optimizer, limit: float | None) -> bool:
+        """Clip the norm of the gradient; whether it can be used (the scaler of float16 decides that itself)."""
+        self.scaler.unscale_(optimizer)
+        if not limit:
+            return True
+        norm = nn.utils.clip_grad_norm_(optimizer.param_groups[0]['params'], limit)
+        return self.scaler.is_enabled() or bool(torch.isfinite(norm))
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        if self.scaler.is_enabled() and state.get('scaler'):
-            self.scaler.load_state_dict(state['scaler'])
+    def state_dict(self) -> dict[str, Any]:
+        """The state of the scaler, empty where there is none."""
+        return self.scaler.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state, if both this run and the one before scale the loss."""
+        if state and self.scaler.is_enabled():
+            self.scaler.load_state_dict(dict(state))
 
 
 class StepStatus:
-    """Whether a step failed (a loss that is not finite) and whether to stop, the same in all processes.
+    """Status of a step: whether it failed (a loss that is not finite) and whether to stop, the same in all processes.
 
     The answer is copied from a GPU while the backward pass still runs there, so that asking for it does not hold up
     what comes next.
@@ -79,8 +96,57 @@ class StepStatus:
         return bool(failed), bool(stop)
 
 
+class NonFiniteGuard:
+    """Non-finite guard: counts the steps left out for a loss or gradient that is not finite, ends a run of too many.
+
+    Args:
+        limit: how many in a row are too many; ``train:max_nonfinite``.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.count = 0
+        self._limit = limit
+        self._in_a_row = 0
+
+    def state_dict(self) -> dict[str, int]:
+        return {'count': self.count}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        self.count = state['count']
+
+    def reset(self) -> None:
+        """A step has been taken."""
+        self._in_a_row = 0
+
+    def add(self, iteration: int, finite: bool, paths: Sequence[str]) -> str:
+        """Count one more and say so in a line that names the samples; all processes leave out the same steps.
+
+        Args:
+            iteration: the one whose step is left out.
+            finite: whether this process's own losses were finite.
+            paths: this process's samples.
+
+        Raises:
+            RunError: it is one too many in a row.
+        """
+        self.count += 1
+        self._in_a_row += 1
+        parts = all_gather_object((finite, list(map(str, paths))))
+        to_blame = [part for part in parts if not part[0]] or parts
+        samples = ', '.join(path for _, paths in to_blame for path in paths)
+        if self._in_a_row >= self._limit:
+            raise RunError(
+                f'iteration {iteration}: loss or gradient was not finite {self._limit} times in a row '
+                f'(train:max_nonfinite); last samples: {samples}. Lower the learning rate, or set train:grad_clip'
+            )
+        return (
+            f'iteration {iteration}: loss or gradient not finite, step skipped ({self.count} so far); '
+            f'samples: {samples}'
+        )
+
+
 def apply_memory_format(net: nn.Module, train_opt: dict[str, Any]) -> nn.Module:
-    """Lay out a network's tensors in memory as the options of ``train`` say."""
+    """Memory format: lay out a network's tensors as ``channels_last`` and ``pad_channels`` of ``train`` say."""
     if train_opt.get('pad_channels'):
         pad_channels(cast(S3Net, net))
     if train_opt.get('channels_last'):
@@ -102,6 +168,8 @@ def prepare_network(net: nn.Module, train_opt: dict[str, Any], distributed: bool
         # timm's, which knows its layers that are BatchNorm and activation in one; PyTorch's drops the activation.
         net = convert_sync_batchnorm(net)
     net = apply_memory_format(net, train_opt)
+    if train_opt.get('cudnn_benchmark') is not None:
+        torch.backends.cudnn.benchmark = train_opt['cudnn_benchmark']
     if train_opt.get('compile'):
         # In place, so that names in checkpoints stay what they are. Static shapes: crops have one size, and dynamic
         # ones are slower.

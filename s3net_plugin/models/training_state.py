@@ -1,47 +1,149 @@
-"""What a run that goes on has to know beside its training state, and what has to be set right in it."""
+"""Training state: what a run that goes on has to know beside its weights, in parts that can be asked for.
+
+A part has ``state_dict``, made of tensors and plain values that a ``weights_only`` reader admits, and
+``load_state_dict``.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from basicsr.utils import get_root_logger
+from basicsr.utils.dist_util import get_dist_info, master_only
 
-from s3net_plugin.utils.distributed import broadcast_object
+from s3net_plugin.utils.checkpoint import plain
+from s3net_plugin.utils.distributed import all_gather_object, broadcast_object
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.files import atomic_write
 
 Results = dict[str, dict[str, dict[str, Any]]]
 
 
-class ValidationRecord:
-    """Which iteration every validation set has seen last, and the best results, in a small file.
+def by_parts(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a training state with the state of every part under its name.
 
-    Validation follows saving, so a training state does not know the validation of its own iteration.
+    Version 0.1 had most of their values side by side, which this puts in their places.
+    """
+    if 'skipped' not in state:
+        return state
+    sampler = {'seed': state.get('manual_seed'), 'epoch': state['epoch'], 'position': state.get('draws')}
+    parts = {
+        'signature': state.get('kept_options', {}),
+        'nonfinite': {'count': state['skipped']},
+        'rng': {'processes': state.get('rng', [])},
+        'validation': state.get('best_metric_results', {}),
+        'sampler': {name: value for name, value in sampler.items() if value is not None},
+    }
+    return {**state, **parts}
+
+
+class StateSignature:
+    """Signature of a training state: the options of ``train`` that it is made for, and without which it is of no use.
+
+    Args:
+        train_opt: the section, before BasicSR takes out the types.
+    """
+
+    def __init__(self, train_opt: Mapping[str, Any]) -> None:
+        self._options = {
+            'pad_channels': bool(train_opt.get('pad_channels')),  # the optimizer's state is as wide as the network
+            'optim_g:type': train_opt['optim_g']['type'],
+            'scheduler:type': train_opt['scheduler']['type'],
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._options
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Compare with the run before; what its state does not know may be anything.
+
+        Raises:
+            OptionError: one of the options is not what it was.
+        """
+        for name, was in state.items():
+            if name in self._options and was != self._options[name]:
+                shown = str(was).lower() if isinstance(was, bool) else was
+                raise OptionError(
+                    f'train:{name}: the run that goes on had {shown}, which its training state is made for; set it '
+                    'back, or start anew from its weights with path:pretrain_network_g'
+                )
+
+
+class RNGState:
+    """RNG state of every process: of Python's, NumPy's and PyTorch's generators, and of that of the GPU in use."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All processes have to call this."""
+        version, internal, gauss = random.getstate()
+        name, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002  (BasicSR seeds this one)
+        state = {
+            'python': [version, list(internal), gauss],
+            'numpy': [str(name), [int(key) for key in keys], int(position), int(has_gauss), float(cached)],
+            'torch': torch.get_rng_state(),
+            'cuda': torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
+        }
+        return {'processes': all_gather_object(state)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put all generators back, unless the number of processes has changed; a GPU's where there is one."""
+        rank, world_size = get_dist_info()
+        if len(state['processes']) != world_size:
+            return
+        own = state['processes'][rank]
+        version, internal, gauss = own['python']
+        random.setstate((version, tuple(internal), gauss))
+        name, keys, *rest = own['numpy']
+        np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002
+        torch.set_rng_state(own['torch'])
+        if own['cuda'] is not None and torch.cuda.is_available():
+            torch.cuda.set_rng_state(own['cuda'])
+
+
+class ValidationRecord:
+    """Record of validations: which iteration every set has seen last, and the best results, also in a small file.
+
+    Validation follows saving, so a training state does not know the validation of its own iteration; the file does.
+    ``best`` is BasicSR's ``best_metric_results``: data set -> metric -> better, val, iter.
 
     Args:
         path: the file.
+        datasets: names of the validation sets.
+        metrics: the metrics' options.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, datasets: Iterable[str], metrics: dict[str, dict[str, Any]]) -> None:
+        self.best: Results = {}
+        self._path, self._datasets, self._metrics = path, list(datasets), metrics
         self._iterations: dict[str, int] = {}
 
-    def write(self, dataset: str, iteration: int, best: Results) -> None:
+    @master_only
+    def write(self, dataset: str, iteration: int) -> None:
         """Note that ``dataset`` has been validated, after all that came of it has been saved."""
         self._iterations[dataset] = iteration
+        content = {'validated': self._iterations, 'best': plain(self.best)}
         with atomic_write(self._path) as aside:
-            aside.write_text(json.dumps({'validated': self._iterations, 'best': best}, indent=2), encoding='utf-8')
+            aside.write_text(json.dumps(content, indent=2), encoding='utf-8')
 
-    def read(self) -> Results:
-        """Take up what the run before has noted and return its best results; a damaged file counts as none."""
-        self._iterations, best = broadcast_object(self._load())
-        return best
+    def is_best(self, dataset: str, iteration: int) -> bool:
+        """Whether ``dataset`` is the first set and its first metric the best so far at ``iteration``."""
+        results = self.best.get(dataset, {}) if dataset == self._datasets[0] else {}
+        return bool(results) and next(iter(results.values()))['iter'] == iteration
+
+    def state_dict(self) -> Results:
+        return plain(self.best)
+
+    def load_state_dict(self, state: Results) -> None:
+        """Go on from a state and the file, of whose results the better count; a damaged file counts as none."""
+        self._iterations, noted = broadcast_object(self._load())
+        self.best.update(best_of([state, noted], self._datasets, self._metrics))
 
     def _load(self) -> tuple[dict[str, int], Results]:
         if not self._path.is_file():
@@ -98,34 +200,6 @@ def _best(results: list[dict[str, Any]], better: str) -> dict[str, Any]:
     comparable = [result for result in results if result['better'] == better]
     nothing = {'better': better, 'val': -sign * math.inf, 'iter': -1}
     return max(comparable, key=lambda result: sign * result['val'], default=nothing)
-
-
-def state_signature(train_opt: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of ``train`` that a training state is made for; call it before BasicSR takes out the types."""
-    return {
-        'pad_channels': bool(train_opt.get('pad_channels')),  # the optimizer's state is as wide as the network
-        'optim_g:type': train_opt['optim_g']['type'],
-        'scheduler:type': train_opt['scheduler']['type'],
-    }
-
-
-def check_kept(state: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """Make sure that a training state is made for the options of the run that goes on from it.
-
-    Args:
-        state: the training state; what it does not know may be anything.
-        wanted: as ``state_signature`` returned it.
-
-    Raises:
-        OptionError: one of them is not what it was.
-    """
-    for name, was in state.get('state_signature', {}).items():
-        if name in wanted and was != wanted[name]:
-            shown = str(was).lower() if isinstance(was, bool) else was
-            raise OptionError(
-                f'train:{name}: the run that goes on had {shown}, which its training state is made for; set it back, '
-                'or start anew from its weights with path:pretrain_network_g'
-            )
 
 
 # Where a scheduler is; all else about it is what the option file says.

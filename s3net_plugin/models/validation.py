@@ -78,6 +78,23 @@ def validate(
     return {metric: float(np.mean([score[metric] for score in scores])) for metric in (scores[0] if scores else ())}
 
 
+def metric_options(opt: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the options of every metric by its name, none where nothing is measured."""
+    return (opt.get('val') or {}).get('metrics') or {}
+
+
+def log_results(
+    model: Any, dataset_name: str, means: dict[str, float], current_iter: int | str, tb_logger: Any
+) -> None:
+    """Compare with the best results so far, and write both to the log in the first process."""
+    model.metric_results = means
+    model._initialize_best_metric_results(dataset_name)
+    for metric, value in means.items():
+        model._update_best_metric_result(dataset_name, metric, value, current_iter)
+    if model.opt['rank'] == 0:
+        model._log_validation_metric_values(current_iter, dataset_name, tb_logger)
+
+
 def _share(dataloader: Any, rank: int, world_size: int) -> tuple[DataLoader, list[int]]:
     """Return this process's part of the data set as a loader of its own, and the indices that it will yield.
 

@@ -10,11 +10,12 @@ from basicsr.archs import build_network
 from basicsr.utils import check_resume
 
 from s3net_plugin.compat import no_log_file_yet
+from s3net_plugin.models.checkpoints import training_states
+from s3net_plugin.models.training_state import by_parts
 from s3net_plugin.running.run_folder import run_folder
 from s3net_plugin.utils.checkpoint import check_fit, load_weights_only, without_pretraining
 from s3net_plugin.utils.distributed import broadcast_object
 from s3net_plugin.utils.errors import OptionError
-from s3net_plugin.utils.progress import progress
 
 
 def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
@@ -29,7 +30,6 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
         OptionError: the chosen state or one of its networks is missing or not whole, in this process, or a network is
             not the one that the option file describes.
     """
-    progress.resumed = {}
     path, newest = opt['path'].get('resume_state'), None
     if opt['auto_resume']:
         newest = broadcast_object(_newest_whole(opt) if opt['rank'] == 0 else None)
@@ -58,7 +58,6 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     for key in opt['path']:
         if key.startswith('param_key'):  # of the weights that training once started from
             opt['path'][key] = 'params'
-    progress.resumed = state
     return state
 
 
@@ -67,11 +66,6 @@ def can_resume(opt: dict[str, Any], *, auto_resume: bool, debug: bool) -> bool:
     named = bool((opt.get('path') or {}).get('resume_state'))
     folder = run_folder(opt, is_train=True, debug=debug)
     return named or (auto_resume and bool(training_states(folder / 'training_states')))
-
-
-def training_states(folder: Path) -> list[Path]:
-    """Return the training states in ``folder``, the earliest iteration first; their stems are the iterations."""
-    return sorted((path for path in folder.glob('*.state') if path.stem.isdigit()), key=lambda path: int(path.stem))
 
 
 def _newest_whole(opt: dict[str, Any]) -> str | None:
@@ -102,7 +96,7 @@ def _load(opt: dict[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, di
         raise ValueError(f'{path}: not a training state')
     ignored = opt['path'].get('ignore_resume_networks') or ()
     networks = [key for key in opt if key.startswith('network_') and key not in ignored]
-    return state, {key: load_weights_only(_checkpoint(opt, key, state['iter'])) for key in networks}
+    return by_parts(state), {key: load_weights_only(_checkpoint(opt, key, state['iter'])) for key in networks}
 
 
 def _checkpoint(opt: dict[str, Any], key: str, iteration: int) -> Path:

@@ -6,10 +6,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from s3net_plugin.data.draws import sample_params
 from s3net_plugin.data.lmdb.reader import LmdbReader
 from s3net_plugin.data.lmdb.records import encode_depth, encode_image, encode_key
 from s3net_plugin.data.lmdb.writer import LmdbWriter
+from s3net_plugin.data.sampling import sample_params
 from s3net_plugin.data.scene_index import index_everything
 from s3net_plugin.rendering.folder import LIGHTS
 

@@ -3,7 +3,7 @@ import itertools
 
 import pytest
 
-from s3net_plugin.data.draws import is_held_out, sample_params
+from s3net_plugin.data.sampling import is_held_out, sample_params
 from s3net_plugin.data.scene_index import PairIndex, SceneIndex
 
 LIGHTS = [f'{t}_{d}' for t in (2500, 4500, 6500) for d in ('N', 'NE', 'E', 'S', 'W')]

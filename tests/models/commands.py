@@ -11,6 +11,14 @@ _server = multiprocessing.get_context('forkserver')
 _server.set_forkserver_preload(['basicsr.train', 'basicsr.test', 's3net_plugin', 'tests.models.tiny_plugin'])
 
 
+def install_plugin(folder):
+    """Make ``tests.models.tiny_plugin`` a plugin of the commands that run in ``folder``, as if it were installed."""
+    installed = folder / 'tiny_plugin-0.dist-info'
+    installed.mkdir(parents=True, exist_ok=True)
+    (installed / 'METADATA').write_text('Metadata-Version: 2.1\nName: tiny-plugin\nVersion: 0\n')
+    (installed / 'entry_points.txt').write_text('[basicsr.plugins]\ntiny = tests.models.tiny_plugin\n')
+
+
 def _main(argv, folder, environment, log):
     os.setpgid(0, 0)
     # The start method of a command that was started from a shell; a process is given that of its server.
@@ -84,10 +92,16 @@ class Command:
 
 
 def launch(folder, processes, *argv, **environment):
-    """Start a job of several processes as a launcher does: by environment variables."""
+    """Start a job, of several processes as a launcher does: by environment variables."""
+    if processes == 1:
+        return [Command(folder, *argv, **environment)]
     job = {'WORLD_SIZE': processes, 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': free_port(), **environment}
     argv = [*argv, '--launcher', 'pytorch']
     return [Command(folder, *argv, RANK=rank, LOCAL_RANK=rank, **job) for rank in range(processes)]
+
+
+def succeed(commands):
+    return [command.succeed() for command in commands]
 
 
 def free_port():

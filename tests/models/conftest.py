@@ -2,14 +2,13 @@
 
 import pytest
 import torch
-import yaml
 
-import tests.models.tiny_plugin  # noqa: F401  (registers the network, the model and the loss)
+import tests.conftest
+import tests.models.tiny_plugin
 from s3net_plugin.models import S3NetModel
-from tests.conftest import change
+from tests.conftest import change, write_yaml
+from tests.models.commands import install_plugin
 from tests.models.steps import TINY
-
-PLUGINS = '[basicsr.plugins]\ntiny = tests.models.tiny_plugin\n'
 
 
 @pytest.fixture
@@ -23,31 +22,22 @@ def compiler_backend():
 @pytest.fixture(scope='session')
 def tiny_options(rendered):
     """Options of a training run of 20 iterations, eight to an epoch, in which all that a run can lose is at work."""
-    common = {'type': 'RGBDRelightPairedDataset', 'layout': 'scenes', 'dataroot': str(rendered), 'scenes': [0, 1]}
-    common['io_backend'] = {'type': 'disk'}
-    loader = {'num_worker_per_gpu': 0, 'batch_size_per_gpu': 10}
-    return {
-        'name': 'tiny',
+    changes = {
         'model_type': 'RecordingModel',
-        'scale': 1,
-        'num_gpu': 0,
         'manual_seed': 3,
-        'datasets': {
-            'train': {**common, **loader, 'name': 'train', 'gt_size': 16, 'use_hflip': True},
-            'val': {**common, 'name': 'val', 'num_samples': 3},
-        },
         'network_g': {'type': 'TinyNet', 'dropout': 0.1},
-        'path': {'pretrain_network_g': None, 'strict_load_g': True, 'resume_state': None},
-        'train': {
-            'ema_decay': 0.5,
-            'optim_g': {'type': 'Adam', 'lr': 0.01, 'betas': [0.9, 0.99]},
-            'scheduler': {'type': 'MultiStepLR', 'milestones': [5], 'gamma': 0.5},
-            'total_iter': 20,
-            'pixel_opt': {'type': 'S3NetCharbonnierLoss'},
-        },
-        'val': {'val_freq': 4, 'save_img': False, 'metrics': {'psnr': {'type': 'calculate_psnr', 'crop_border': 0}}},
-        'logger': {'print_freq': 1, 'save_checkpoint_freq': 2, 'use_tb_logger': False},
+        'train:total_iter': 20,
+        'train:optim_g:lr': 0.01,
+        'train:scheduler:milestones': [5],
+        'train:wssim_opt': ...,
+        'val:val_freq': 4,
+        'val:save_img': False,
+        'logger:save_checkpoint_freq': 2,
+        'logger:use_tb_logger': False,
     }
+    changes |= {f'datasets:{phase}:scenes': [0, 1] for phase in ('train', 'val')} | {'datasets:val:num_samples': 3}
+    changes |= {'datasets:train:batch_size_per_gpu': 10, 'datasets:train:gt_size': 16}
+    return change(tests.conftest.tiny_options(rendered), changes)
 
 
 @pytest.fixture(scope='session')
@@ -55,13 +45,8 @@ def prepare(tiny_options):
     """Make a working directory for commands: an option file, and the plugin as if it had been installed."""
 
     def write(folder, changes=None):
-        installed = folder / 'tiny_plugin-0.dist-info'
-        installed.mkdir(parents=True, exist_ok=True)
-        (installed / 'METADATA').write_text('Metadata-Version: 2.1\nName: tiny-plugin\nVersion: 0\n')
-        (installed / 'entry_points.txt').write_text(PLUGINS)
-        path = folder / 'options.yml'
-        path.write_text(yaml.safe_dump(change(tiny_options, changes or {}), sort_keys=False))
-        return path
+        install_plugin(folder)
+        return write_yaml(folder / 'options.yml', change(tiny_options, changes or {}))
 
     return write
 

@@ -36,7 +36,3 @@ def tensors(net):
 
 def gradient(model):
     return torch.cat([parameter.grad.flatten() for parameter in model.net_g.parameters()])
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)

@@ -1,9 +1,10 @@
-from contextlib import nullcontext
-
 import pytest
 import torch
 
 from s3net_plugin.models.criterion import Criterion
+from s3net_plugin.models.precision import Precision
+
+CPU = torch.device('cpu')
 
 
 def test_vgg_computes_in_mixed_precision_and_what_is_summed_is_float32():
@@ -11,15 +12,12 @@ def test_vgg_computes_in_mixed_precision_and_what_is_summed_is_float32():
     options['wssim_opt'] = {'type': 'S3NetWaveletSSIMLoss'}
 
     def values(dtype):
-        objective = Criterion(
-            options, torch.device('cpu'), lambda: torch.autocast('cpu', dtype=dtype, enabled=dtype is not None)
-        )
-        return objective(output, target)
+        return Criterion(options, Precision(dtype, CPU))(output, target)
 
     generator = torch.Generator().manual_seed(0)
     output, target = torch.rand(2, 1, 3, 32, 32, generator=generator)
     plain = values(None)
-    mixed = values(torch.bfloat16)
+    mixed = values('bfloat16')
     assert {value.dtype for value in mixed.values()} == {torch.float32}
     assert mixed['l_wssim'] == plain['l_wssim']
     assert mixed['l_percep'] != plain['l_percep']
@@ -29,7 +27,7 @@ def test_vgg_computes_in_mixed_precision_and_what_is_summed_is_float32():
 def test_losses_that_share_a_name_in_the_log_are_added_up():
     options = {'pixel_opt': {'type': 'L1Loss'}, 'pix_opt': {'type': 'MSELoss'}}
     output, target = torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.5)
-    values = Criterion(options, torch.device('cpu'), nullcontext)(output, target)
+    values = Criterion(options, Precision(None, CPU))(output, target)
     assert {name: value.item() for name, value in values.items()} == {'l_pix': 0.75}
 
 
@@ -42,7 +40,7 @@ def test_compiled_losses_have_the_same_values_and_gradients(compiler_backend):
     output.requires_grad_()
 
     def compute(compile):
-        values = Criterion({**options, 'compile': compile}, torch.device('cpu'), nullcontext)(output, target)
+        values = Criterion({**options, 'compile': compile}, Precision(None, CPU))(output, target)
         return values, torch.autograd.grad(sum(values.values()), output)[0]
 
     torch._dynamo.utils.counters.clear()

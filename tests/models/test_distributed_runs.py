@@ -9,7 +9,7 @@ import pytest
 
 from s3net_plugin.utils.checkpoint import load_weights_only
 from s3net_plugin.utils.preemption import EXIT_STOPPED
-from tests.models.commands import Command, free_port, launch, until
+from tests.models.commands import Command, free_port, launch, succeed, until
 from tests.models.runs import damaged, equal, result, states, steps
 
 # Plain gradient descent shows the gradient; Adam would blow up rounding where it is near zero. No dropout, since the
@@ -23,8 +23,7 @@ PLAIN = {
 
 
 def run_pair(folder, path, *flags, **environment):
-    for command in launch(folder, 2, 'train', '-opt', path, *flags, **environment):
-        command.succeed()
+    succeed(launch(folder, 2, 'train', '-opt', path, *flags, **environment))
 
 
 def samples(folder, ranks):
@@ -51,17 +50,13 @@ def pair(prepare, tmp_path_factory):
     return folder
 
 
-def test_the_processes_of_a_job_hold_the_same_parameters(prepare, tmp_path):
-    run_pair(tmp_path, prepare(tmp_path, {**PLAIN, 'network_g:batch_norm': False}))
-    first, second = steps(tmp_path, 0), steps(tmp_path, 1)
-    assert [step[:2] for step in first] == [step[:2] for step in second]
-    assert not {step[2:] for step in first} & {step[2:] for step in second}
-
-
-def test_two_processes_equal_one_with_twice_the_batch(prepare, tmp_path):
+def test_two_processes_hold_the_same_parameters_as_one_with_twice_the_batch(prepare, tmp_path):
     """Equal: samples, and gradients and weights up to the order of sums. BatchNorm is left out, see the next test."""
     both = {**PLAIN, 'network_g:batch_norm': False}
     run_pair(tmp_path / 'two', prepare(tmp_path / 'two', both))
+    first, second = steps(tmp_path / 'two', 0), steps(tmp_path / 'two', 1)
+    assert [step[:2] for step in first] == [step[:2] for step in second]
+    assert not {step[2:] for step in first} & {step[2:] for step in second}
     whole = prepare(tmp_path / 'one', {**both, 'datasets:train:batch_size_per_gpu': 10})
     Command(tmp_path / 'one', 'train', '-opt', whole).succeed()
     assert samples(tmp_path / 'two', 2) == samples(tmp_path / 'one', 1)
@@ -82,8 +77,7 @@ def test_no_process_writes_before_the_first_has_moved_old_results_away(prepare, 
     trained = {'pretrain_network_g': str(pair / 'experiments/tiny/models/net_g_latest.pth')}
     val = {**tiny_options['val'], 'save_img': True, 'suffix': None}
     path = prepare(tmp_path, {'datasets': {'test': data}, 'path': trained, 'val': val})
-    for command in launch(tmp_path, 2, 'test', '-opt', path, SECONDS_TO_START=0.5):
-        command.succeed()
+    succeed(launch(tmp_path, 2, 'test', '-opt', path, SECONDS_TO_START=0.5))
     assert len(list(tmp_path.glob('results/tiny/visualization/val/*_panel.png'))) == 2
     assert len(list(tmp_path.glob('results/*'))) == 1
 
@@ -97,11 +91,7 @@ def test_scores_do_not_depend_on_the_number_of_processes(prepare, pair, tiny_opt
         trained = {'pretrain_network_g': str(pair / 'experiments/tiny/models/net_g_latest.pth')}
         val = {**tiny_options['val'], 'save_img': True, 'suffix': None}
         path = prepare(folder, {'datasets': {'test': data}, 'path': trained, 'val': val})
-        if processes == 1:
-            Command(folder, 'test', '-opt', path).succeed()
-        else:
-            for command in launch(folder, processes, 'test', '-opt', path):
-                command.succeed()
+        succeed(launch(folder, processes, 'test', '-opt', path))
         with (folder / 'results/tiny/metrics.csv').open() as file:
             rows[processes] = [(row['image'], row['method'], row['psnr']) for row in csv.DictReader(file)]
         assert len(list(folder.glob('results/tiny/visualization/val/*_panel.png'))) == images
@@ -112,7 +102,7 @@ def test_scores_do_not_depend_on_the_number_of_processes(prepare, pair, tiny_opt
 def test_validation_in_training_gives_every_process_the_same_result(prepare, tmp_path):
     validated = {'val:val_freq': 2, 'datasets:val:num_samples': 3, 'logger:save_checkpoint_freq': 1}
     run_pair(tmp_path, prepare(tmp_path, {**PLAIN, **validated}))
-    best = result(tmp_path)[1]['best_metric_results']['val']['psnr']
+    best = result(tmp_path)[1]['validation']['val']['psnr']
     assert best['iter'] in (2, 4)  # the state of iteration 6 was written before its validation
     assert (tmp_path / 'experiments/tiny/models/net_g_best.pth').exists()
 
@@ -120,8 +110,7 @@ def test_validation_in_training_gives_every_process_the_same_result(prepare, tmp
 def test_a_step_that_fails_in_one_process_is_skipped_in_all(prepare, tmp_path):
     failing = {'train:bad_opt': {'type': 'FailingLoss', 'calls': [3], 'rank': 1}, 'network_g:batch_norm': False}
     path = prepare(tmp_path, {**PLAIN, **failing})
-    first, second = launch(tmp_path, 2, 'train', '-opt', path)
-    first.succeed(), second.succeed()
+    first, _ = succeed(launch(tmp_path, 2, 'train', '-opt', path))
     steps_0, steps_1 = steps(tmp_path, 0), steps(tmp_path, 1)
     assert [step[:2] for step in steps_0] == [step[:2] for step in steps_1]
     assert steps_0[2][1] == steps_0[1][1] != steps_0[3][1]  # the third step changed nothing
@@ -204,8 +193,7 @@ def test_a_job_started_by_slurm_reads_its_variables(prepare, tmp_path):
         Command(tmp_path, 'train', '-opt', path, '--launcher', 'slurm', SLURM_PROCID=rank, SLURM_LOCALID=0, **job)
         for rank in range(2)
     ]
-    for command in commands:
-        command.succeed()
+    succeed(commands)
     assert 'World size (gpu number): 2' in commands[0].output
 
 

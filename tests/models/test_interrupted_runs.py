@@ -10,7 +10,7 @@ import pytest
 from s3net_plugin.utils.checkpoint import load_weights_only
 from s3net_plugin.utils.preemption import EXIT_STOPPED
 from tests.models.commands import Command, until
-from tests.models.runs import damaged, equal, result, states, steps
+from tests.models.runs import equal, result, states, steps
 
 ITERATIONS = 20
 
@@ -166,14 +166,3 @@ def test_torn_files_are_passed_over_and_old_states_dropped_but_never_the_best(pr
         assert f'{file}: not a whole checkpoint' in line
     assert 'Resuming training from epoch: 0, iter: 8.' in command.output
     assert_same(tmp_path, undisturbed)
-
-
-def test_a_data_error_in_a_worker_is_one_line(prepare, rendered, tmp_path):
-    root = damaged(rendered, tmp_path / 'set')
-    workers = {'datasets:train:num_worker_per_gpu': 1, 'datasets:train:dataroot': str(root)}
-    command = Command(tmp_path, 'train', '-opt', prepare(tmp_path, workers))
-    assert command.wait() == 1, command.output
-    lines = command.output.splitlines()
-    assert lines[-1].startswith("basicsr: error: train dataset 'train': ")
-    assert 'Image001_' in lines[-1]
-    assert 'Traceback' not in command.output

@@ -15,22 +15,22 @@ def test_convolutions_compute_in_the_type_asked_for(amp, dtype):
     precision = Precision(amp, CPU)
     with precision.autocast():
         assert nn.Conv2d(3, 3, 3)(torch.rand(1, 3, 8, 8)).dtype == dtype
-    assert ('scaler' in precision.state()) is (amp == 'float16')
+    assert bool(precision.state_dict()) is (amp == 'float16')
 
 
 def test_a_state_without_a_scaler_and_one_that_is_not_needed_are_ignored():
     scaled, plain = Precision('float16', CPU), Precision('bfloat16', CPU)
-    scaled.load_state(plain.state())
-    plain.load_state(scaled.state())
+    scaled.load_state_dict(plain.state_dict())
+    plain.load_state_dict(scaled.state_dict())
     assert scaled.scale() == 2**16
     assert plain.scale() is None
 
 
 @pytest.mark.parametrize('stop', [False, True])
 @pytest.mark.parametrize(('total', 'failed'), [(1.0, False), (float('nan'), True), (float('-inf'), True)])
-def test_a_verdict_is_read_as_it_was_given(total, failed, stop):
-    verdict = StepStatus(torch.tensor(total), stop, distributed=False)
-    assert verdict.read() == (failed, stop)
+def test_a_status_is_read_as_it_was_given(total, failed, stop):
+    status = StepStatus(torch.tensor(total), stop, distributed=False)
+    assert status.read() == (failed, stop)
 
 
 def test_compiling_leaves_the_names_of_a_network_alone():

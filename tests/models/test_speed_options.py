@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from s3net_plugin.utils.preemption import EXIT_STOPPED
-from tests.models.commands import Command, launch, until
+from tests.models.commands import launch, succeed, until
 from tests.models.runs import equal, result, states, steps
 
 OPTIONS = {
@@ -23,20 +23,15 @@ OPTIONS = {
 }
 
 
-def commands(processes, folder, path, *flags, **environment):
-    argv = ['train', '-opt', path, *flags]
-    environment['BACKEND'] = 'eager'  # without the code generation, which takes half a minute
-    if processes == 1:
-        return [Command(folder, *argv, **environment)]
-    return launch(folder, processes, *argv, **environment)
+def start(processes, folder, path, *flags, **environment):
+    # without the code generation, which takes half a minute
+    return launch(folder, processes, 'train', '-opt', path, *flags, BACKEND='eager', **environment)
 
 
 @pytest.mark.parametrize(('amp', 'processes'), [('bfloat16', 1), ('float16', 1), ('bfloat16', 2)])
 def test_a_run_with_every_option_learns_and_can_be_stopped_and_resumed(prepare, tmp_path, amp, processes):
     options = {**OPTIONS, 'train:amp': amp}
-    whole = commands(processes, tmp_path / 'whole', prepare(tmp_path / 'whole', options))
-    for command in whole:
-        command.succeed()
+    whole = succeed(start(processes, tmp_path / 'whole', prepare(tmp_path / 'whole', options)))
     losses = [float(loss) for loss in re.findall(r'l_pix: (\S+)', whole[0].output)]
     assert len(losses) == 12
     assert losses[-1] < 0.8 * losses[0]
@@ -45,10 +40,9 @@ def test_a_run_with_every_option_learns_and_can_be_stopped_and_resumed(prepare, 
     assert state.get('scaler', {}).get('scale') == (2**16 if amp == 'float16' else None)
     assert states(tmp_path / 'whole') == [10, 12]
 
-    running = commands(processes, tmp_path / 'cut', prepare(tmp_path / 'cut', options), SECONDS=0.04)
+    running = start(processes, tmp_path / 'cut', prepare(tmp_path / 'cut', options), SECONDS=0.04)
     until(lambda: len(steps(tmp_path / 'cut')) >= 5)
     running[0].kill(signal.SIGTERM)
     assert [command.wait() for command in running] == [EXIT_STOPPED] * processes
-    for command in commands(processes, tmp_path / 'cut', prepare(tmp_path / 'cut', options), '--auto_resume'):
-        command.succeed()
+    succeed(start(processes, tmp_path / 'cut', prepare(tmp_path / 'cut', options), '--auto_resume'))
     assert all(equal(a, b) for a, b in zip(result(tmp_path / 'cut'), (latest, state, *rest), strict=True))

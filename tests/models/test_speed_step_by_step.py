@@ -5,7 +5,8 @@ import torch
 
 from s3net_plugin.utils.checkpoint import load_weights_only
 from s3net_plugin.utils.errors import OptionError, RunError
-from tests.models.steps import S3NET, SLOW, batch, curve, gradient, same, step, tensors
+from tests.models.runs import equal
+from tests.models.steps import S3NET, SLOW, batch, curve, gradient, step, tensors
 
 
 def test_bfloat16_has_the_loss_curve_of_float32_within_half_a_percent(build):
@@ -79,7 +80,7 @@ def test_compiled_checkpoints_load_without_compile_and_the_other_way_round(build
     assert content['params'].keys() == content['params_ema'].keys() == plain.net_g.state_dict().keys()
     for options in ({}, {'train:compile': True}):
         again = build({**options, 'path:pretrain_network_g': str(path)}, seed=1)
-        assert same(tensors(again.net_g), content['params'])
+        assert equal(tensors(again.net_g), content['params'])
 
 
 def test_padded_channels_train_the_same_and_are_in_no_checkpoint(build, tmp_path):
@@ -99,7 +100,7 @@ def test_padded_channels_train_the_same_and_are_in_no_checkpoint(build, tmp_path
     for model in (padded, resumed):
         torch.manual_seed(0)
         step(model, 5)
-    assert same(tensors(padded.net_g), tensors(resumed.net_g))
+    assert equal(tensors(padded.net_g), tensors(resumed.net_g))
     with pytest.raises(OptionError, match='train:pad_channels: the run that goes on had true'):
         build({**SLOW, **weights}, network=S3NET).resume_training(state)
 
@@ -144,11 +145,6 @@ def test_any_optimizer_of_torch_will_do(build):
     model = build({'train:optim_g': {'type': 'AdamW', 'lr': 0.01, 'weight_decay': 0.1}})
     assert type(model.optimizer_g) is torch.optim.AdamW
     assert curve(model)[-1] < 0.7 * curve(build())[0]
-
-
-def test_synchronised_batch_norm_needs_gpus(build):
-    with pytest.raises(ValueError, match='train:sync_bn needs GPUs and a launcher'):
-        build({'train:sync_bn': True})
 
 
 @pytest.mark.parametrize('wanted', [True, False])

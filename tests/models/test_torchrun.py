@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.commands import free_port, launch, until
+from tests.models.commands import free_port, launch, succeed, until
 from tests.models.runs import equal, result, states, steps
 
 ROOT = Path(__file__).parents[2]
@@ -46,30 +46,22 @@ class Torchrun:
         finally:
             self.process.kill()
 
-    def workers(self):
-        """Return the process ids of what it has started."""
-        children = Path(f'/proc/{self.process.pid}/task/{self.process.pid}/children')
-        return [int(pid) for pid in children.read_text().split()]
-
 
 @pytest.fixture(scope='module')
 def expected(prepare, tmp_path_factory):
     folder = tmp_path_factory.mktemp('expected')
-    for command in launch(folder, 2, 'train', '-opt', prepare(folder, CHANGES)):
-        command.succeed()
+    succeed(launch(folder, 2, 'train', '-opt', prepare(folder, CHANGES)))
     return folder
 
 
 def test_torchrun_passes_on_sigterm_and_the_job_goes_on_later(prepare, expected, tmp_path):
-    path = prepare(tmp_path, {**CHANGES, 'logger:save_checkpoint_freq': 100})
+    prepare(tmp_path, {**CHANGES, 'logger:save_checkpoint_freq': 100})
     job = Torchrun(tmp_path, '--nproc_per_node=2', f'--master_port={free_port()}', seconds=0.3)
     until(lambda: len(steps(tmp_path, 1)) >= 2, seconds=120)
     job.process.send_signal(signal.SIGTERM)
     assert job.wait() != 0
     assert states(tmp_path) == [steps(tmp_path)[-1][0]], job.log.read_text()
-    path = prepare(tmp_path, CHANGES)
-    for command in launch(tmp_path, 2, 'train', '-opt', path, '--auto_resume'):
-        command.succeed()
+    succeed(launch(tmp_path, 2, 'train', '-opt', prepare(tmp_path, CHANGES), '--auto_resume'))
     assert steps(tmp_path) == steps(expected)
     assert all(equal(a, b) for a, b in zip(result(tmp_path), result(expected), strict=True))
 
@@ -84,14 +76,3 @@ def test_two_nodes_that_meet_at_a_rendezvous_train_as_one_job(prepare, expected,
     assert all(equal(a, b) for a, b in zip(result(tmp_path), result(expected), strict=True))
     for rank in range(2):
         assert steps(tmp_path, rank) == steps(expected, rank)
-
-
-def test_torchrun_ends_when_one_of_its_processes_dies(prepare, tmp_path):
-    prepare(tmp_path, CHANGES)
-    job = Torchrun(tmp_path, '--nproc_per_node=2', f'--master_port={free_port()}', seconds=0.3)
-    until(lambda: len(steps(tmp_path, 1)) >= 2, seconds=120)
-    workers = job.workers()
-    assert len(workers) == 2
-    os.kill(workers[1], signal.SIGKILL)
-    assert job.wait(timeout=45) != 0
-    assert not any(Path(f'/proc/{pid}').exists() for pid in workers)

@@ -1,19 +1,23 @@
 import copy
 import logging
 import math
+import random
 
+import numpy as np
 import pytest
 import torch
 from basicsr.models.lr_scheduler import MultiStepRestartLR
 
 from s3net_plugin.models.training_state import (
+    RNGState,
+    StateSignature,
     ValidationRecord,
     best_of,
-    check_kept,
+    by_parts,
     match_layout,
     override_hyperparameters,
-    state_signature,
 )
+from s3net_plugin.utils.checkpoint import load_weights_only, save_atomic
 from s3net_plugin.utils.errors import OptionError
 
 METRICS = {'psnr': {'type': 'x'}, 'lpips': {'type': 'y', 'better': 'lower'}}
@@ -48,12 +52,14 @@ def test_a_metric_that_has_changed_its_direction_starts_anew():
 def test_a_record_comes_back(tmp_path):
     path = tmp_path / 'validation.json'
     best = results(20.0, math.inf, 100)
-    record = ValidationRecord(path)
-    record.write('val', 100, best)
-    record.write('other', 50, best)
-    again = ValidationRecord(path)
+    record = ValidationRecord(path, ['val', 'other'], METRICS)
+    record.best.update(best)
+    record.write('val', 100)
+    record.write('other', 50)
+    again = ValidationRecord(path, ['val', 'other'], METRICS)
     assert again.lacks('val', 0)
-    assert again.read() == best
+    again.load_state_dict({})
+    assert again.best == best
     assert not again.lacks('val', 100)
     assert not again.lacks('val', 99)
     assert again.lacks('val', 101)
@@ -71,17 +77,17 @@ def test_a_record_comes_back(tmp_path):
 )
 def test_a_damaged_record_counts_as_none(tmp_path, content):
     path = tmp_path / 'validation.json'
-    assert ValidationRecord(path).read() == {}
     path.write_text(content)
-    record = ValidationRecord(path)
-    assert record.read() == {}
+    record = ValidationRecord(path, ['val'], METRICS)
+    record.load_state_dict(results(20.0, 0.3, 100))
+    assert record.best == results(20.0, 0.3, 100)
     assert record.lacks('val', 1)
 
 
 def test_what_comes_after_the_state_that_a_run_goes_back_to_has_not_been_validated(tmp_path):
-    record = ValidationRecord(tmp_path / 'validation.json')
-    record.write('val', 20, {})
-    record.write('early', 4, {})
+    record = ValidationRecord(tmp_path / 'validation.json', ['val', 'early'], METRICS)
+    record.write('val', 20)
+    record.write('early', 4)
     record.rewind(8)
     assert record.lacks('val', 12) and not record.lacks('val', 8)
     assert record.lacks('early', 8)
@@ -114,11 +120,10 @@ TRAIN = {'optim_g': {'type': 'Adam'}, 'scheduler': {'type': 'MultiStepLR'}}
     ],
 )
 def test_a_training_state_serves_what_it_is_made_for_only(change, message):
-    state = {'state_signature': state_signature(TRAIN)}
-    check_kept(state, state_signature(TRAIN))
+    state = StateSignature(TRAIN).state_dict()
+    StateSignature(TRAIN).load_state_dict(state)
     with pytest.raises(OptionError, match=message):
-        check_kept(state, state_signature({**TRAIN, **change}))
-    check_kept({}, state_signature({**TRAIN, **change}))  # the state of another model
+        StateSignature({**TRAIN, **change}).load_state_dict(state)
 
 
 def optimizer_and_scheduler(lr, milestones, **options):
@@ -168,3 +173,51 @@ def test_the_state_of_another_network_is_refused():
     state['optimizers'][0]['param_groups'][0]['params'] = [0, 1]
     with pytest.raises(OptionError, match='network_g: the training state is for a network with other parameters'):
         override_hyperparameters(state, [optimizer], [scheduler])
+
+
+def draw():
+    return random.random(), random.gauss(0, 1), np.random.rand(), np.random.randn(), torch.rand(2).tolist()  # noqa: NPY002
+
+
+def test_all_generators_repeat_themselves_after_a_trip_through_a_file(tmp_path):
+    draw()  # leaves half of a pair of normal numbers behind in Python's and NumPy's generators
+    save_atomic({'rng': RNGState().state_dict()}, tmp_path / 'a.state')
+    expected = draw(), draw()
+    random.seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    torch.manual_seed(1)
+    assert draw() != expected[0]
+    RNGState().load_state_dict(load_weights_only(tmp_path / 'a.state')['rng'])
+    assert (draw(), draw()) == expected
+
+
+def test_generators_are_left_alone_where_the_number_of_processes_has_changed():
+    state = RNGState().state_dict()
+    expected = draw()
+    RNGState().load_state_dict({'processes': state['processes'] * 2})
+    assert draw() != expected
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_the_generator_of_the_gpu_is_part_of_it():
+    torch.rand(1, device='cuda')
+    state = RNGState().state_dict()
+    expected = torch.rand(3, device='cuda')
+    torch.rand(1, device='cuda')
+    RNGState().load_state_dict(state)
+    assert torch.equal(torch.rand(3, device='cuda'), expected)
+
+
+def test_a_state_of_version_0_1_has_its_values_put_in_their_places():
+    rng = RNGState().state_dict()['processes']
+    state = {'epoch': 2, 'iter': 7, 'optimizers': [], 'scaler': {'scale': 2.0}, 'rng': rng, 'skipped': 3}
+    state |= {'kept_options': {'pad_channels': True}, 'draws': 60, 'manual_seed': 5}
+    state['best_metric_results'] = results(20.0, 0.3, 6)
+    parts = by_parts(state)
+    assert parts['sampler'] == {'seed': 5, 'epoch': 2, 'position': 60}
+    assert parts['nonfinite'] == {'count': 3}
+    assert parts['signature'] == {'pad_channels': True}
+    assert parts['validation'] == results(20.0, 0.3, 6)
+    assert parts['rng']['processes'] is rng
+    assert {key: parts[key] for key in ('epoch', 'iter', 'optimizers', 'scaler')}.items() <= state.items()
+    assert by_parts(parts)['sampler'] == parts['sampler']

@@ -1,10 +1,10 @@
 import os
 import pickle
+import resource
 
 import pytest
 import torch
 
-from s3net_plugin.utils import checkpoint
 from s3net_plugin.utils.checkpoint import load_weights_only, save_atomic
 
 
@@ -17,17 +17,16 @@ def test_what_is_saved_comes_back(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ['a.pth']
 
 
-def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path):
     path = tmp_path / 'a.pth'
     save_atomic({'iter': 1}, path)
-
-    def full(content, file):
-        file.write(b'half')
-        raise OSError(28, 'No space left on device')
-
-    monkeypatch.setattr(checkpoint.torch, 'save', full)
-    with pytest.raises(OSError, match=r'a\.pth: cannot be saved \(No space left on device\)'):
-        save_atomic({'iter': 2}, path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r'a\.pth: cannot be saved \(.+\); what was there before is unchanged'):
+            save_atomic({'w': torch.zeros(100_000)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert load_weights_only(path) == {'iter': 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ['a.pth']
 

@@ -1,6 +1,6 @@
 import pytest
 
-from s3net_plugin.models.pruning import prune
+from s3net_plugin.models.checkpoints import prune
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def experiment(tmp_path):
     for name in ('best', 'latest'):
         (models / f'net_g_{name}.pth').touch()
     (states / 'mine.state').touch()
-    return models, states
+    return {'models': models, 'training_states': states}
 
 
 def names(folder):
@@ -24,15 +24,13 @@ def names(folder):
 
 @pytest.mark.parametrize(('keep', 'left'), [(1, {'100'}), (2, {'10', '100'}), (3, {'9', '10', '100'}), (9, None)])
 def test_the_newest_stay_and_so_do_the_best_the_latest_and_what_lies_ahead(experiment, keep, left):
-    models, states = experiment
     left = left or {'9', '10', '100'}
-    deleted = prune(models, states, ['net_g'], keep, newest=100)
+    deleted = prune(experiment, ['net_g'], keep, newest=100)
     assert set(map(str, deleted)) == {'9', '10', '100'} - left
-    assert names(models) == left | {'500', 'best', 'latest'}
-    assert names(states) == left | {'500', 'mine'}
+    assert names(experiment['models']) == left | {'500', 'best', 'latest'}
+    assert names(experiment['training_states']) == left | {'500', 'mine'}
 
 
 def test_the_latest_network_which_has_no_state_prunes_nothing(experiment):
-    models, states = experiment
-    assert prune(models, states, ['net_g'], 1, newest=-1) == []
-    assert len(names(states)) == 5
+    assert prune(experiment, ['net_g'], 1, newest=-1) == []
+    assert len(names(experiment['training_states'])) == 5
