@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from s3net_plugin.data.depth import DepthValueError, count_wrap_arounds
-from s3net_plugin.data.lmdb.database import open_database
-from s3net_plugin.data.lmdb.reader import CODECS, LmdbReader
+from s3net_plugin.data.decode import DepthValueError, count_wrap_arounds
+from s3net_plugin.data.lmdb.reader import CODECS, LmdbReader, open_database
 from s3net_plugin.data.parallel import in_parallel
 from s3net_plugin.data.readers import DiskReader, Reader
 from s3net_plugin.data.scene_index import (

@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 import tifffile
 
-from s3net_plugin.data.decode import PNG_MAGIC, png_size
-from s3net_plugin.data.depth import decode_depth, decode_npy
+from s3net_plugin.data.decode import PNG_MAGIC, decode_depth, decode_npy, png_size
 from s3net_plugin.relight.photo import check_size
 from s3net_plugin.relight.tiff import MAGIC as TIFF_MAGIC
 from s3net_plugin.relight.tiff import UnsupportedPhotoError

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from s3net_plugin.data.depth import decode_depth
+from s3net_plugin.data.decode import decode_depth
 
 DEPTH = np.random.default_rng(0).random((6, 9)).astype(np.float32)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from s3net_plugin.data.depth import count_wrap_arounds, decode_depth
+from s3net_plugin.data.decode import count_wrap_arounds, decode_depth
 from s3net_plugin.data.lmdb.prepare import prepare
 from s3net_plugin.data.lmdb.records import encode_image, pack_array
 from s3net_plugin.data.rgbd_relight_dataset import RGBDRelightPairedDataset

@@ -13,8 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from s3net_plugin.data.decode import resize
-from s3net_plugin.data.lmdb.database import check_settings, open_database
-from s3net_plugin.data.lmdb.reader import CODECS, DEPTH, RGB
+from s3net_plugin.data.lmdb.reader import CODECS, DEPTH, RGB, check_settings, open_database
 from s3net_plugin.data.lmdb.records import encode_depth, encode_image, encode_key
 from s3net_plugin.data.lmdb.writer import LmdbWriter
 from s3net_plugin.data.options import where_from

@@ -10,7 +10,7 @@ from typing import Any
 
 import lmdb
 
-from s3net_plugin.data.lmdb.database import FORMAT, INFO_KEY, check_settings, read_info
+from s3net_plugin.data.lmdb.reader import FORMAT, INFO_KEY, check_settings, read_info
 from s3net_plugin.data.lmdb.records import PNG_COMPRESSION, record_shape
 
 _BATCH_BYTES = 64 * 2**20
