@@ -31,6 +31,11 @@ def build_encoder(name: str, in_channels: int) -> tuple[nn.Module, list[int]]:
 
     Raises:
         ValueError: timm has no such network, or it does not give such features.
+
+    Example:
+        >>> encoder, widths = build_encoder('resnet10t', in_channels=8)
+        >>> widths
+        [64, 128, 256]
     """
     if not timm.is_model(name):
         raise ValueError(f'encoder: timm {timm.__version__} has no {name!r}{did_you_mean(name, timm.list_models())}')
@@ -61,6 +66,10 @@ def upsampler(kind: str, channels: int) -> nn.Module:
 
     Raises:
         ValueError: ``kind`` is neither.
+
+    Example:
+        >>> upsampler('transposed_conv', 8)(torch.rand(1, 8, 5, 6)).shape
+        torch.Size([1, 2, 10, 12])
     """
     if kind == 'pixel_shuffle':
         return nn.PixelShuffle(2)
@@ -164,6 +173,11 @@ class S3Net(nn.Module):
     Raises:
         ValueError: An option, or the shape of the input, does not fit; the message says which and what would.
         FileNotFoundError: The encoder's weights are not there or cannot be downloaded.
+
+    Example:
+        >>> network = S3Net(encoder='resnet10t', residual=True)
+        >>> network(torch.rand(1, 8, 40, 56)).shape
+        torch.Size([1, 3, 40, 56])
     """
 
     def __init__(

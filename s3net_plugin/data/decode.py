@@ -88,13 +88,23 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
 
     Raises:
         ValueError: If the bytes are not a complete PNG.
+
+    Example:
+        >>> content = cv2.imencode('.png', np.zeros((2, 3, 4), np.uint8))[1].tobytes()
+        >>> decode_image(content, 'black.png').shape
+        (2, 3, 3)
     """
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     return cv2.cvtColor(decode_png(content, name, flags), cv2.COLOR_BGR2RGB)
 
 
 def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bring (h, w) or (h, w, C) to (height, width): by area when that shrinks both sides, else linearly."""
+    """Bring (h, w) or (h, w, C) to (height, width): by area when that shrinks both sides, else linearly.
+
+    Example:
+        >>> resize(np.float32([[0, 1], [1, 0]]), 1, 1)
+        array([[0.5]], dtype=float32)
+    """
     if pixels.shape[:2] == (height, width):
         return pixels
     shrinks = height <= pixels.shape[0] and width <= pixels.shape[1]
@@ -126,6 +136,11 @@ def decode_depth(content: bytes, name: str) -> np.ndarray:
 
     Raises:
         ValueError: If the file is corrupt; the subclass ``DepthValueError`` if it is not 2-D, finite and normalised.
+
+    Example:
+        >>> content = cv2.imencode('.png', np.uint8([[0, 51, 255]]))[1].tobytes()
+        >>> decode_depth(content, 'depth.png')
+        array([[0. , 0.2, 1. ]], dtype=float32)
     """
     if content.startswith(_NPY_MAGIC):
         depth = decode_npy(content, name)
@@ -205,6 +220,12 @@ def count_wrap_arounds(depth: np.ndarray) -> int:
 
     Args:
         depth: (H, W), float32 in [0, 1].
+
+    Example:
+        >>> depth = np.ones((9, 9), np.float32)
+        >>> depth[4, 4] = 0.01
+        >>> count_wrap_arounds(depth)
+        1
     """
     far = depth > 0.95
     count, areas = cv2.connectedComponents((depth < 0.05).astype(np.uint8), connectivity=4)

@@ -37,7 +37,7 @@ def perceptual_loss(
         chunk_size: images at a time; their features are computed again in the backward pass instead of being kept.
 
     Raises:
-        ValueError: the shapes differ, are not (N, ..., 3, H, W), or too small for VGG19's poolings; the message names both.
+        ValueError: the shapes differ, are not (N, ..., 3, H, W), or too small for VGG19's poolings; it names both.
 
     Example:
         >>> vgg = VGG19Features(['relu1_1'], 'random')

@@ -12,7 +12,7 @@ from basicsr.archs.vgg_arch import NAMES
 from torch import Tensor, nn
 from torchvision.models import VGG19_Weights, vgg19
 
-from s3net_plugin.utils.checkpoint import load_weights_only
+from s3net_plugin.utils.checkpoint import read_state_dict, state_dict_mismatch
 from s3net_plugin.utils.download import ask_server
 from s3net_plugin.utils.names import did_you_mean
 
@@ -53,8 +53,7 @@ class VGG19Features(nn.Module):
         # On the meta device, since weights that are replaced anyway need no memory, time or random numbers.
         with torch.device('meta'):
             self.features = vgg19(init_weights=False).features[: max(map(LAYERS.index, layers)) + 1]
-        shapes = {name: tuple(value.shape) for name, value in self.state_dict().items()}
-        self.load_state_dict(vgg19_weights(weights, shapes), assign=True)
+        self.load_state_dict(vgg19_weights(weights, self.state_dict()), assign=True)
         self.requires_grad_(False).to(memory_format=torch.channels_last)
         for index, module in enumerate(self.features):
             if isinstance(module, nn.ReLU):  # in place, unless that would change an output of the convolution before
@@ -80,13 +79,13 @@ class VGG19Features(nn.Module):
         return outputs
 
 
-def vgg19_weights(weights: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Return the float32 tensors of VGG19 that ``shapes`` names (``features.N.weight`` and ``features.N.bias``).
+def vgg19_weights(weights: str, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return VGG19's float32 tensors for the names in ``wanted`` (``features.N.weight`` and ``features.N.bias``).
 
     Args:
         weights: 'imagenet' (torchvision's cache, or its download), 'random' (He initialisation from a fixed seed; logs
             a warning), or the path of a torchvision VGG19 state dict, of the whole network or of its features.
-        shapes: what is wanted; anything else in a file is ignored.
+        wanted: tensors of the same names and shapes; anything else in a file is ignored.
 
     Raises:
         FileNotFoundError: there is no such file, or no way to download it; said within 5 seconds if nothing answers.
@@ -95,7 +94,7 @@ def vgg19_weights(weights: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[s
     if weights == 'random':
         logging.getLogger('basicsr').warning('weights: random: VGG19 has learnt nothing; its features mean little')
         generator = torch.Generator().manual_seed(19)
-        found = {name: torch.zeros(shape) for name, shape in shapes.items()}
+        found = {name: torch.zeros(value.shape) for name, value in wanted.items()}
         for value in found.values():
             if value.ndim > 1:
                 value.normal_(0, (2 / value[0].numel()) ** 0.5, generator=generator)
@@ -104,17 +103,12 @@ def vgg19_weights(weights: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[s
     if not path.is_file():
         hint = did_you_mean(weights, ('imagenet', 'random'))
         raise FileNotFoundError(f'weights: {weights!r} is no file with a VGG19 state dict{hint}')
-    content, found, wrong = load_weights_only(path), {}, []
-    for name, shape in shapes.items():
-        value = content.get(name, content.get(name.removeprefix('features.')))
-        if not isinstance(value, Tensor):
-            wrong.append(f'{name} is missing')
-        elif tuple(value.shape) != tuple(shape):
-            wrong.append(f'{name} is {tuple(value.shape)} and should be {tuple(shape)}')
-        else:
-            found[name] = value.float()
-    if wrong:
-        raise ValueError(f'weights: {path} is no VGG19 state dict of torchvision: {", ".join(wrong)}')
+    content = read_state_dict(path)
+    spelt = {name: name if name in content else name.removeprefix('features.') for name in wanted}
+    found = {name: content[spelling].float() for name, spelling in spelt.items() if spelling in content}
+    misfit = state_dict_mismatch(wanted, found)
+    if misfit:
+        raise ValueError(f'weights: {path} is no VGG19 state dict of torchvision: {misfit}')
     return found
 
 

@@ -11,7 +11,7 @@ import torch
 from s3net_plugin.losses import VGG19Features
 from s3net_plugin.losses.vgg import vgg19_weights
 
-SHAPES = {'features.0.weight': (64, 3, 3, 3), 'features.0.bias': (64,)}
+WANTED = {'features.0.weight': torch.empty(64, 3, 3, 3), 'features.0.bias': torch.empty(64)}
 
 
 def test_depth_is_what_the_last_layer_needs():
@@ -35,20 +35,19 @@ def test_spellings_of_a_state_dict_are_read(kind, tmp_path, vgg_state):
     elif kind == 'names without prefix':
         content = {name.removeprefix('features.'): value for name, value in content.items()}
     torch.save(content, tmp_path / 'vgg.pth')
-    found = vgg19_weights(str(tmp_path / 'vgg.pth'), SHAPES)
-    assert found.keys() == SHAPES.keys()
-    assert all(torch.equal(found[name], vgg_state[name]) for name in SHAPES)
+    found = vgg19_weights(str(tmp_path / 'vgg.pth'), WANTED)
+    assert found.keys() == WANTED.keys()
+    assert all(torch.equal(found[name], vgg_state[name]) for name in WANTED)
 
 
 def test_missing_and_misshaped_tensors_are_all_named(tmp_path):
     path = tmp_path / 'other.pth'
     torch.save({'features.0.weight': torch.zeros(8, 3, 3, 3)}, path)
     with pytest.raises(ValueError, match='no VGG19 state dict') as error:
-        vgg19_weights(str(path), SHAPES)
-    message = str(error.value)
-    assert str(path) in message
-    assert 'features.0.weight is (8, 3, 3, 3) and should be (64, 3, 3, 3)' in message
-    assert 'features.0.bias is missing' in message
+        vgg19_weights(str(path), WANTED)
+    assert str(error.value).startswith(f'weights: {path} is no VGG19')
+    misfit = 'missing: features.0.bias; shapes: features.0.weight is (8, 3, 3, 3) and should be (64, 3, 3, 3)'
+    assert str(error.value).endswith(misfit)
 
 
 class Payload:
@@ -63,7 +62,7 @@ def test_hostile_file_is_refused_and_runs_nothing(tmp_path):
     path, trace = tmp_path / 'hostile.pth', tmp_path / 'trace'
     path.write_bytes(pickle.dumps({'features.0.weight': Payload(str(trace))}, protocol=2))
     with pytest.raises(ValueError, match=r'hostile\.pth'):
-        vgg19_weights(str(path), SHAPES)
+        vgg19_weights(str(path), WANTED)
     assert not trace.exists()
 
 
@@ -71,12 +70,12 @@ def test_truncated_file_is_named(tmp_path, vgg_file):
     path = tmp_path / 'torn.pth'
     path.write_bytes(Path(vgg_file).read_bytes()[:5000])
     with pytest.raises(ValueError, match=r'torn\.pth'):
-        vgg19_weights(str(path), SHAPES)
+        vgg19_weights(str(path), WANTED)
 
 
 def test_missing_file_is_named():
     with pytest.raises(FileNotFoundError, match=r"'imagnet' is no file .*did you mean 'imagenet'"):
-        vgg19_weights('imagnet', SHAPES)
+        vgg19_weights('imagnet', WANTED)
 
 
 class Records(logging.Handler):
@@ -127,7 +126,7 @@ def use_proxy(monkeypatch):
 def test_imagenet_comes_from_torchvisions_cache(empty_cache, vgg_state):
     empty_cache.parent.mkdir(parents=True)
     torch.save(vgg_state, empty_cache)
-    found = vgg19_weights('imagenet', SHAPES)
+    found = vgg19_weights('imagenet', WANTED)
     assert torch.equal(found['features.0.weight'], vgg_state['features.0.weight'])
 
 
@@ -135,7 +134,7 @@ def test_no_connection_is_one_line_that_says_what_to_do(empty_cache, use_proxy):
     with socket.create_server(('127.0.0.1', 0)) as closed:
         use_proxy(closed)
     with pytest.raises(FileNotFoundError, match='cannot download VGG19') as error:
-        vgg19_weights('imagenet', SHAPES)
+        vgg19_weights('imagenet', WANTED)
     message = str(error.value)
     assert str(empty_cache) in message
     assert 'https://download.pytorch.org/models/vgg19-dcbb9e9d.pth' in message
@@ -148,5 +147,5 @@ def test_silent_network_is_given_up_within_five_seconds(empty_cache, use_proxy):
         use_proxy(silent)
         start = time.monotonic()
         with pytest.raises(FileNotFoundError, match=r'timed out|no answer in 3 seconds'):
-            vgg19_weights('imagenet', SHAPES)
+            vgg19_weights('imagenet', WANTED)
         assert time.monotonic() - start < 5

@@ -1,4 +1,4 @@
-"""Samples out of a prepared set: ``rgb.lmdb`` and ``depth.lmdb`` in the data root, opened once in a process if whole."""
+"""Samples out of a prepared set: ``rgb.lmdb`` and ``depth.lmdb``, opened once in a process and only if whole."""
 
 from __future__ import annotations
 
