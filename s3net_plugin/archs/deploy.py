@@ -32,6 +32,12 @@ def fold_batch_norm(network: nn.Module) -> None:
     """Fold every BatchNorm that alone reads a convolution into that convolution, in place, for inference.
 
     timm's BatchNorm with an activation leaves the activation.
+
+    Example:
+        >>> encoder = S3Net(encoder='resnet10t').encoder.eval()
+        >>> fold_batch_norm(encoder)
+        >>> any(isinstance(module, nn.BatchNorm2d) for module in encoder.modules())
+        False
     """
     modules = dict(network.named_modules())
     for node in list(_ConvTracer().trace(network).nodes):

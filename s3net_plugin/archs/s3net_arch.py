@@ -142,7 +142,12 @@ class Enhancer(nn.Module):
 
 
 def reflect_to_multiple(x: torch.Tensor, multiple: int) -> torch.Tensor:
-    """Extend (N, C, H, W) by reflection at the bottom and the right until H and W are multiples of ``multiple``."""
+    """Extend (N, C, H, W) by reflection at the bottom and the right until H and W are multiples of ``multiple``.
+
+    Example:
+        >>> reflect_to_multiple(torch.rand(1, 8, 33, 64), 32).shape
+        torch.Size([1, 8, 64, 64])
+    """
     height, width = x.shape[-2:]
     pad_h, pad_w = -height % multiple, -width % multiple
     return F.pad(x, (0, pad_w, 0, pad_h), mode='reflect') if pad_h or pad_w else x

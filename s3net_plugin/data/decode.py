@@ -112,7 +112,14 @@ def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def write_planes(pixels: np.ndarray, planes: np.ndarray, *, flip: bool) -> None:
-    """Write (H, W, 3) uint8 or uint16 pixels into (3, H, W) float32 ``planes`` in [0, 1], mirrored if ``flip``."""
+    """Write (H, W, 3) uint8 or uint16 pixels into (3, H, W) float32 ``planes`` in [0, 1], mirrored if ``flip``.
+
+    Example:
+        >>> planes = np.empty((3, 1, 2), np.float32)
+        >>> write_planes(np.uint8([[[0, 51, 255], [255, 51, 0]]]), planes, flip=True)
+        >>> planes[:, 0].tolist() == np.float32([[1, 0], [0.2, 0.2], [0, 1]]).tolist()
+        True
+    """
     peak = np.float32(np.iinfo(pixels.dtype).max)
     # split first, divide after: 0.2 ms instead of 0.35 ms for 512 x 512
     for source, plane in zip(cv2.split(pixels), planes, strict=True):

@@ -19,6 +19,10 @@ def gaussian_taps(window_size: int) -> tuple[float, ...]:
 
     Raises:
         ValueError: ``window_size`` is even.
+
+    Example:
+        >>> [round(tap, 2) for tap in gaussian_taps(3)]
+        [0.31, 0.38, 0.31]
     """
     if window_size % 2 == 0:
         raise ValueError(f'window_size: SSIM needs an odd number of taps, got {window_size}')

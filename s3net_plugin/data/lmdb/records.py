@@ -44,7 +44,12 @@ def encode_key(stem: str) -> bytes:
 
 
 def decode_key(key: bytes) -> str:
-    """Return the path that ``encode_key`` made ``key`` of."""
+    """Return the path that ``encode_key`` made ``key`` of.
+
+    Example:
+        >>> decode_key(b'input/Pair%201%2Ev2')
+        'input/Pair 1.v2'
+    """
     return os.fsdecode(unquote_to_bytes(key) if b'%' in key else key)
 
 
