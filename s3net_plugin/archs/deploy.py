@@ -32,6 +32,12 @@ def fold_batch_norm(network: nn.Module) -> None:
     """Fold every BatchNorm that alone reads a convolution into that convolution, in place, for inference.
 
     timm's BatchNorm with an activation leaves the activation.
+
+    Example:
+        >>> encoder = S3Net(encoder='resnet10t').encoder.eval()
+        >>> fold_batch_norm(encoder)
+        >>> any(isinstance(module, nn.BatchNorm2d) for module in encoder.modules())
+        False
     """
     modules = dict(network.named_modules())
     for node in list(_ConvTracer().trace(network).nodes):
@@ -81,6 +87,11 @@ def optimize_for_inference(
         channels_last: Compute in NHWC, which is what tensor cores read.
         channel_multiple: What to pad the widths to; 1 leaves them.
         compile: Compile with CUDA graphs, once for every input shape, at its first call.
+
+    Example:
+        >>> deployed = optimize_for_inference(S3Net(encoder='resnet10t'))
+        >>> deployed(torch.rand(1, 8, 64, 64)).shape
+        torch.Size([1, 3, 64, 64])
     """
     network = copy.deepcopy(network).eval().requires_grad_(False)
     fold_batch_norm(network.encoder)

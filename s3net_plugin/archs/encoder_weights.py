@@ -27,6 +27,10 @@ def adapt_input_filters(weight: torch.Tensor, in_channels: int) -> torch.Tensor:
 
     Raises:
         ValueError: ``in_channels`` is not 3, 4, 8 or 13.
+
+    Example:
+        >>> adapt_input_filters(torch.ones(64, 3, 7, 7), in_channels=8).shape
+        torch.Size([64, 8, 7, 7])
     """
     if in_channels not in LAYOUTS:
         raise ValueError(f'pretrained filters serve 3, 4, 8 or 13 channels, not {in_channels}')
@@ -39,6 +43,9 @@ def fit_to_encoder(
     encoder: nn.Module, state_dict: Mapping[str, torch.Tensor], in_channels: int
 ) -> dict[str, torch.Tensor]:
     """Pick what ``encoder`` needs from a state dict of timm's classifier or of its features; adapt what sees the input.
+
+    timm's own loading (``pretrained_cfg_overlay``) is no substitute: for features it lets missing tensors pass, and it
+    gives depth and guide the RGB filters in turn.
 
     Raises:
         ValueError: Something is missing or has another shape.

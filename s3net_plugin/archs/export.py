@@ -26,7 +26,7 @@ _CHECKED_SIZES = ((64, 96), (128, 64))
 Run = Callable[[np.ndarray], np.ndarray]
 
 
-class Report(NamedTuple):
+class ExportReport(NamedTuple):
     """How an exported file compares with the network it was made of."""
 
     path: Path
@@ -43,7 +43,7 @@ def export_program(network: nn.Module, channels: int) -> ExportedProgram:
     return torch.export.export(network.eval(), (example,), dynamic_shapes=({2: STEP * rows, 3: STEP * columns},))
 
 
-def export_file(network: nn.Module, path: Path, *, size: int = 256) -> Report:
+def export_file(network: nn.Module, path: Path, *, size: int = 256) -> ExportReport:
     """Write ``network`` as the suffix of ``path`` says, ``.pt2`` or ``.onnx``, once it has been checked against eager.
 
     Args:
@@ -90,7 +90,7 @@ def _save_onnx(program: ExportedProgram, path: Path) -> Run:
     return lambda x: session.run(None, {'input': x})[0]
 
 
-def compare(path: Path, network: nn.Module, run: Run, channels: int, size: int) -> Report:
+def compare(path: Path, network: nn.Module, run: Run, channels: int, size: int) -> ExportReport:
     """Run ``network`` and the exported ``run`` on the same smooth input of several sizes, the last one timed."""
 
     def eager(x: np.ndarray) -> np.ndarray:
@@ -102,13 +102,17 @@ def compare(path: Path, network: nn.Module, run: Run, channels: int, size: int) 
         for height, width in (*_CHECKED_SIZES, (size, size)):
             x = smooth_input(random, channels, height, width)
             difference = max(difference, float(np.abs(run(x) - eager(x)).max()))
-        return Report(path, difference, *median_seconds((eager, run), x))
+        return ExportReport(path, difference, *median_seconds((eager, run), x))
 
 
 def smooth_input(random: np.random.Generator, channels: int, height: int, width: int) -> np.ndarray:
     """(1, channels, height, width), float32 in [0, 1]: a value every 16 pixels, and what lies between them.
 
     Noise would be nothing but edges as a depth map, and where a shadow begins rounding errors become visible.
+
+    Example:
+        >>> smooth_input(np.random.default_rng(0), 8, 64, 96).shape
+        (1, 8, 64, 96)
     """
     points = random.random((height // 16, width // 16, channels), dtype=np.float32)
     return np.ascontiguousarray(resize(points, height, width).transpose(2, 0, 1)[None])

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from torch import nn
 
 from s3net_plugin.archs.pretrained import read_checkpoint
 from s3net_plugin.archs.s3net_arch import S3Net
 from s3net_plugin.archs.shading_guided_s3net_arch import ShadingGuidedS3Net
-from s3net_plugin.config.yaml_file import OptionError, read_option_file
-from s3net_plugin.utils.checkpoint import state_dict_mismatch
+from s3net_plugin.utils.checkpoint import state_dict_mismatch, without_pretraining
 from s3net_plugin.utils.names import did_you_mean
 
 _ARCHS: dict[str, type[nn.Module]] = {'S3Net': S3Net, 'ShadingGuidedS3Net': ShadingGuidedS3Net}
@@ -28,6 +28,11 @@ def load_network(path: str | Path, device: str | torch.device = 'cpu') -> nn.Mod
     Raises:
         FileNotFoundError: There is no such file, or no options for it.
         ValueError: The checkpoint is torn, or does not fit its options, or is no relighting network; or no such device.
+
+    Example:
+        >>> from s3net_plugin.archs.pretrained import pretrained_path
+        >>> load_network(pretrained_path()).in_channels  # the weights in the package
+        8
     """
     path = Path(path)
     content = read_checkpoint(path)
@@ -56,8 +61,7 @@ def _build(options: Any, path: Path) -> nn.Module:
     arch = _ARCHS.get(str(kind)) or _registered(str(kind))
     if arch is None:
         raise ValueError(f'{path}: its network is of unknown type {kind!r}{did_you_mean(str(kind), _ARCHS)}')
-    # the weights come from the checkpoint, whatever the encoder was initialised with
-    options = {key: value for key, value in options.items() if key not in ('type', 'encoder_weights')}
+    options = {key: value for key, value in without_pretraining(options).items() if key != 'type'}
     try:
         return arch(**options)
     except (TypeError, ValueError) as error:
@@ -78,9 +82,10 @@ def _options_beside(path: Path) -> dict[str, Any]:
         found: dict[Path, dict[str, Any]] = {}
         for file in sorted(files):
             try:
-                options = read_option_file(file).get('network_g')
-            except OptionError:  # missing, or some other YAML file
+                content = yaml.safe_load(file.read_bytes())
+            except (OSError, yaml.YAMLError):  # missing, or something else
                 continue
+            options = content.get('network_g') if isinstance(content, dict) else None
             if isinstance(options, dict) and options not in found.values():
                 found[file] = options
         if len(found) > 1:

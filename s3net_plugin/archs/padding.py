@@ -26,7 +26,12 @@ Layouts = Mapping[str, Sequence[ChannelLayout]]
 
 
 def slots(widths: Sequence[int], multiple: int) -> ChannelLayout:
-    """Lay out groups of ``widths`` channels one after the other, each group padded to a multiple of ``multiple``."""
+    """Lay out groups of ``widths`` channels one after the other, each group padded to a multiple of ``multiple``.
+
+    Example:
+        >>> slots([3, 2], multiple=4)
+        ChannelLayout(total=8, positions=[0, 1, 2, 4, 5])
+    """
     total = 0
     positions: list[int] = []
     for width in widths:
@@ -41,6 +46,12 @@ def pad_channels(network: S3Net, multiple: int = TENSOR_CORE_MULTIPLE) -> None:
     It changes nothing but speed: tensor cores take channels in multiples of 8. A network can be trained like that:
     added weights get gradients of zero and stay zero, and state dicts, on the way out and in, have the real widths.
     (An optimizer's state has the padded ones.) BatchNorm may have been folded before.
+
+    Example:
+        >>> network = S3Net(encoder='resnet10t')
+        >>> pad_channels(network)
+        >>> network.enhancer.conv1.out_channels, len(network.state_dict()['enhancer.conv1.weight'])
+        (24, 20)
     """
     from timm.models.res2net import Bottle2neck
 

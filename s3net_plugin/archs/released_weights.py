@@ -40,7 +40,12 @@ RENAMES = (
 
 
 def released_name(name: str) -> str:
-    """Return the authors' name of the tensor that is called ``name`` here."""
+    """Return the authors' name of the tensor that is called ``name`` here.
+
+    Example:
+        >>> released_name('attentions.1.channel_attention.1.weight')
+        'attention1.calayer.ca.0.weight'
+    """
     for ours, theirs in RENAMES:
         name = name.replace(ours, theirs)
     return name

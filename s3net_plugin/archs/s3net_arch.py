@@ -34,6 +34,11 @@ def build_encoder(name: str, in_channels: int) -> tuple[nn.Module, list[int]]:
 
     Raises:
         ValueError: timm has no such network, or it does not give such features.
+
+    Example:
+        >>> encoder, widths = build_encoder('resnet10t', in_channels=8)
+        >>> widths
+        [64, 128, 256]
     """
     import timm  # its zoo takes a second, which those who build no network need not wait for
 
@@ -66,6 +71,10 @@ def upsampler(kind: str, channels: int) -> nn.Module:
 
     Raises:
         ValueError: ``kind`` is neither.
+
+    Example:
+        >>> upsampler('transposed_conv', 8)(torch.rand(1, 8, 5, 6)).shape
+        torch.Size([1, 2, 10, 12])
     """
     if kind == 'pixel_shuffle':
         return nn.PixelShuffle(2)
@@ -138,7 +147,12 @@ class Enhancer(nn.Module):
 
 
 def reflect_to_multiple(x: torch.Tensor, multiple: int) -> torch.Tensor:
-    """Extend (N, C, H, W) by reflection at the bottom and the right until H and W are multiples of ``multiple``."""
+    """Extend (N, C, H, W) by reflection at the bottom and the right until H and W are multiples of ``multiple``.
+
+    Example:
+        >>> reflect_to_multiple(torch.rand(1, 8, 33, 64), 32).shape
+        torch.Size([1, 8, 64, 64])
+    """
     height, width = x.shape[-2:]
     pad_h, pad_w = -height % multiple, -width % multiple
     return F.pad(x, (0, pad_w, 0, pad_h), mode='reflect') if pad_h or pad_w else x
@@ -168,6 +182,11 @@ class S3Net(nn.Module):
     Raises:
         ValueError: An option, or the shape of the input, does not fit; the message says which and what would.
         FileNotFoundError: The encoder's weights are not there or cannot be downloaded.
+
+    Example:
+        >>> network = S3Net(encoder='resnet10t', residual=True)
+        >>> network(torch.rand(1, 8, 40, 56)).shape
+        torch.Size([1, 3, 40, 56])
     """
 
     size_requirements = SizeRequirements(minimum=32)

@@ -34,6 +34,12 @@ class ShadingGuidedS3Net(S3Net):
     Raises:
         ValueError: An option, or the shape of the input, does not fit; the message says which and what would.
         FileNotFoundError: The encoder's weights are not there or cannot be downloaded.
+
+    Example:
+        >>> x = torch.rand(1, 8, 48, 64)
+        >>> network = ShadingGuidedS3Net(encoder='resnet10t').eval()  # untrained: the closed form
+        >>> torch.equal(network(x), relight_closed_form(x).image)
+        True
     """
 
     needs_whole_frames = True

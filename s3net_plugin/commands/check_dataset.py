@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from s3net_plugin.commands.arguments import LAYOUTS, command, output_file
 
 if TYPE_CHECKING:
-    from s3net_plugin.data.validate_dataset import Report
+    from s3net_plugin.data.validate_dataset import DatasetReport
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -35,7 +35,7 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def print_report(report: Report) -> None:
+def print_report(report: DatasetReport) -> None:
     """Print every problem, then a table of how many there are."""
     from s3net_plugin.data.validate_dataset import KINDS
 
@@ -52,11 +52,12 @@ def main() -> None:
     """Check, report, and set the exit status."""
     args = parse_arguments()
     # imported here since it takes seconds, which --help should not
-    from s3net_plugin.data.validate_dataset import check_set
+    from s3net_plugin.data.validate_dataset import validate_dataset
     from s3net_plugin.utils.files import atomic_write
 
     try:
-        report = check_set(args.dataroot, layout=args.layout, target_images=args.target_images, workers=args.workers)
+        options = {name: getattr(args, name) for name in ('layout', 'target_images', 'workers')}
+        report = validate_dataset(args.dataroot, **options)
         print_report(report)
         if args.json:
             with atomic_write(args.json) as aside:

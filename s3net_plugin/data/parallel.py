@@ -17,6 +17,10 @@ def in_parallel(
     """Yield every item with its result, in order; only a few results wait in memory at a time.
 
     Raises what ``function`` raises, for the first item in order; items further on are given up.
+
+    Example:
+        >>> list(in_parallel(len, ['a', 'bcd'], workers=2))
+        [('a', 1), ('bcd', 3)]
     """
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[tuple[Item, Future[Result]]] = deque()

@@ -9,8 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from s3net_plugin.data.decode import decode_image, png_size
-from s3net_plugin.data.depth import decode_depth
+from s3net_plugin.data.decode import decode_depth, decode_image, png_size
 from s3net_plugin.data.lmdb.reader import LmdbReader
 
 

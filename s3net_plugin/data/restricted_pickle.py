@@ -112,6 +112,10 @@ def load_array_dict(content: bytes, name: str) -> dict[str, Any]:
 
     Raises:
         ValueError: If the pickle asks for anything but NumPy arrays and plain values, or holds no such dictionary.
+
+    Example:
+        >>> load_array_dict(pickle.dumps({'normalized_depth': np.ones((1, 2))}), 'Image001.npy')
+        {'normalized_depth': array([[1., 1.]])}
     """
     try:
         for opcode, argument, _ in pickletools.genops(content):

@@ -69,6 +69,18 @@ class RGBDRelightPairedDataset(Dataset):
 
     Raises:
         ValueError: If an option is unknown or wrong, or ``dataroot`` does not hold the layout. One line.
+
+    Example:
+        >>> import pathlib
+        >>> import tempfile
+        >>> options = {'name': 'tiny', 'type': 'RGBDRelightPairedDataset', 'phase': 'val', 'layout': 'one_to_one'}
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     for folder in ('input', 'depth', 'target'):
+        ...         pathlib.Path(root, folder).mkdir()
+        ...         _ = cv2.imwrite(f'{root}/{folder}/Image001.png', np.zeros((32, 48), np.uint8))
+        ...     sample = RGBDRelightPairedDataset({**options, 'dataroot': root})[0]
+        >>> sample['lq'].shape, sample['gt'].shape
+        (torch.Size([4, 32, 48]), torch.Size([3, 32, 48]))
     """
 
     def __init__(self, opt: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,9 @@ SCENE_IMAGE = re.compile(r'(.+)_(\d+_(?:N|NE|E|SE|S|SW|W|NW))\.png')
 OTHER_IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm')
 DEPTH_SUFFIXES = ('.npy', '.png', '.exr')
 DEPTH_BESIDE_SUFFIXES = ('.npy', '.exr', '_depth.png')  # where the image itself is the .png
+OTHER_FORMAT = 'images of another format than PNG, which have to be converted or moved away'
+
+Numbers = tuple[int, int] | None  # the first and the last
 
 
 class SampleFiles(NamedTuple):
@@ -39,18 +42,6 @@ class StoredFile(NamedTuple):
     is_depth: bool
 
 
-class SampleIndex(Protocol):
-    """Maps indices to files."""
-
-    def __len__(self) -> int: ...
-
-    def files(self, index: int, sample_params: SampleParams) -> SampleFiles:
-        """Return the files of sample ``index``; ``sample_params`` decides what is left to chance."""
-
-    def stored(self) -> Iterator[StoredFile]:
-        """Yield every file that a sample can be made of, once."""
-
-
 class SceneIndex:
     """Any-to-any samples from scenes under many lights: ``ImageNNN_TTTT_D.png`` and one depth map a scene.
 
@@ -61,47 +52,44 @@ class SceneIndex:
         names: The file names in the data root.
         numbers: The first and the last scene number to use, or None for all.
         holdout: Fraction of the ordered light pairs that is held out, see ``is_held_out``.
-        only_held_out: SampleIndex held-out pairs and no others, instead of all others.
+        only_held_out: Draw held-out pairs and no others, instead of all others.
 
     Raises:
         ValueError: If the files do not make up such a set.
+
+    Example:
+        >>> names = ['A_2500_N.png', 'A_4500_E.png', 'A.npy', 'B_2500_N.png', 'B_4500_E.png', 'B.npy']
+        >>> SceneIndex(names).files(0, fixed_sample_params(0)).label
+        'A_2500_N__to__B_4500_E.png'
     """
 
     def __init__(
-        self, names: Iterable[str], *, numbers: tuple[int, int] | None, holdout: float, only_held_out: bool
+        self, names: Iterable[str], *, numbers: Numbers = None, holdout: float = 0, only_held_out: bool = False
     ) -> None:
-        found: dict[str, list[str]] = {}
+        found: dict[str, set[str]] = {}
         others = set()
         for name in names:
             if match := SCENE_IMAGE.fullmatch(name):
-                found.setdefault(match[1], []).append(sys.intern(match[2]))  # few lights, many images
+                found.setdefault(match[1], set()).add(sys.intern(match[2]))  # few lights, many images
             else:
                 others.add(name)
-        _refuse_other_images(other_scene_images(others, found))
+        _refuse(OTHER_FORMAT, other_scene_images(others, found))
         if not found:
             raise ValueError(f'it holds no image with a name like Image001_4500_NE.png; {where_from("scenes")}')
         self._scenes = _select(sorted(found), numbers)
         _refuse('scenes with fewer than two lights', [scene for scene in self._scenes if len(found[scene]) < 2])
-        suffixes = [find_suffix(scene, others, DEPTH_SUFFIXES) for scene in self._scenes]
-        _refuse(
-            'missing depth maps (.npy, .png or .exr)',
-            [scene for scene, suffix in zip(self._scenes, suffixes, strict=True) if suffix is None],
-        )
-        self._depths = [f'{scene}{suffix}' for scene, suffix in zip(self._scenes, suffixes, strict=True)]
+        suffixes = _depth_suffixes('', self._scenes, others, DEPTH_SUFFIXES)
+        self._depths = [scene + suffix for scene, suffix in zip(self._scenes, suffixes, strict=True)]
         if len(self._scenes) < 2:
             raise ValueError(f'it holds one scene, {self._scenes[0]}, but the guide must be another one than the input')
         self._lights = sorted({light for scene in self._scenes for light in found[scene]})
-        columns = {light: column for column, light in enumerate(self._lights)}
-        self._present = np.zeros((len(self._scenes), len(self._lights)), bool)
-        for row, scene in enumerate(self._scenes):
-            self._present[row, [columns[light] for light in found[scene]]] = True
+        self._present = np.array([[light in found[scene] for light in self._lights] for scene in self._scenes])
         self._scenes_of = [np.flatnonzero(column).astype(np.int32) for column in self._present.T]
-        self._allowed = np.array(
-            [
-                [a != b and (holdout == 0 or is_held_out(a, b, holdout) == only_held_out) for b in self._lights]
-                for a in self._lights
-            ]
-        )
+
+        def allowed(a: str, b: str) -> bool:
+            return a != b and (holdout == 0 or is_held_out(a, b, holdout) == only_held_out)
+
+        self._allowed = np.array([[allowed(a, b) for b in self._lights] for a in self._lights])
         # a light that one scene alone has cannot be a target: no other scene could be the guide
         self._allowed &= self._present.sum(axis=0) > 1
         has_target = self._present.astype(np.float32) @ self._allowed.T.astype(np.float32) > 0
@@ -113,6 +101,7 @@ class SceneIndex:
         return len(self._inputs)
 
     def files(self, index: int, sample_params: SampleParams) -> SampleFiles:
+        """Return the files of sample ``index``; ``sample_params`` decides what is left to chance."""
         scene, light = divmod(int(self._inputs[index]), len(self._lights))
         targets = np.flatnonzero(self._allowed[light] & self._present[scene])
         target = targets[pick(sample_params.target_light, len(targets))]
@@ -132,6 +121,7 @@ class SceneIndex:
         )
 
     def stored(self) -> Iterator[StoredFile]:
+        """Yield every file that a sample can be made of, once."""
         for scene, depth, present in zip(self._scenes, self._depths, self._present, strict=True):
             for light in np.flatnonzero(present):
                 stem = f'{scene}_{self._lights[light]}'
@@ -154,21 +144,21 @@ class PairIndex:
         ValueError: If the files do not make up such a set.
     """
 
-    def __init__(self, reader: Reader, layout: str, *, numbers: tuple[int, int] | None, needs_target: bool) -> None:
+    def __init__(self, reader: Reader, layout: str, *, numbers: Numbers = None, needs_target: bool = False) -> None:
         self._has_guide = layout == 'pairs'
         inputs = set(reader.list('input'))
         images = [name[:-4] for name in inputs if name.endswith('.png') and not name.endswith('_depth.png')]
-        _refuse_other_images([f'input/{name}' for name in other_images(inputs, set(images))])
+        _refuse(OTHER_FORMAT, [f'input/{name}' for name in other_images(inputs, set(images))])
         if not images:
             raise ValueError(f'it holds no PNG image in input/; {where_from(layout)}')
         self._stems = _select(sorted(images), numbers)
         if self._has_guide:
             guides = set(reader.list('guide'))
             _refuse_missing('guide', self._stems, guides)
-            self._depth_suffixes = _depth_suffixes('input', self._stems, inputs, DEPTH_BESIDE_SUFFIXES)
-            self._guide_suffixes = _depth_suffixes('guide', self._stems, guides, DEPTH_BESIDE_SUFFIXES)
+            self._depth_suffixes = _depth_suffixes('input/', self._stems, inputs, DEPTH_BESIDE_SUFFIXES)
+            self._guide_suffixes = _depth_suffixes('guide/', self._stems, guides, DEPTH_BESIDE_SUFFIXES)
         else:
-            self._depth_suffixes = _depth_suffixes('depth', self._stems, set(reader.list('depth')), DEPTH_SUFFIXES)
+            self._depth_suffixes = _depth_suffixes('depth/', self._stems, set(reader.list('depth')), DEPTH_SUFFIXES)
         targets = set(reader.list('target'))
         self._has_target = bool(targets)
         if targets or needs_target:
@@ -178,7 +168,8 @@ class PairIndex:
         return len(self._stems)
 
     def files(self, index: int, sample_params: SampleParams) -> SampleFiles:
-        del sample_params  # nothing here is left to chance
+        """Return the files of sample ``index``; nothing here is left to chance."""
+        del sample_params
         stem = self._stems[index]
         return SampleFiles(
             input=f'input/{stem}.png',
@@ -190,18 +181,19 @@ class PairIndex:
         )
 
     def stored(self) -> Iterator[StoredFile]:
-        for index in range(len(self)):
+        """Yield every file that a sample can be made of, once."""
+        for index, stem in enumerate(self._stems):
             files = self.files(index, fixed_sample_params(index))
-            for image in (files.input, files.guide, files.target):
-                if image is not None:
-                    yield StoredFile(image, image.removesuffix('.png'), False)
-            for image, depth in ((files.input, files.input_depth), (files.guide, files.guide_depth)):
-                if image is not None and depth is not None:
-                    stem = image.removesuffix('.png')
-                    yield StoredFile(depth, stem if self._has_guide else stem.replace('input/', 'depth/', 1), True)
+            for name in (files.input, files.guide, files.target, files.input_depth, files.guide_depth):
+                if name is not None:
+                    is_depth = name in (files.input_depth, files.guide_depth)
+                    yield StoredFile(name, f'{name.partition("/")[0]}/{stem}', is_depth)
 
 
-def build_index(reader: Reader, options: DatasetOptions) -> SampleIndex:
+FileIndex = SceneIndex | PairIndex
+
+
+def build_index(reader: Reader, options: DatasetOptions) -> FileIndex:
     """Scan a data root.
 
     Raises:
@@ -209,12 +201,8 @@ def build_index(reader: Reader, options: DatasetOptions) -> SampleIndex:
     """
     try:
         if options.layout == 'scenes':
-            return SceneIndex(
-                reader.list(''),
-                numbers=options.scenes,
-                holdout=options.holdout_pairs,
-                only_held_out=options.phase != 'train',
-            )
+            names, held_out = reader.list(''), options.phase != 'train'
+            return SceneIndex(names, numbers=options.scenes, holdout=options.holdout_pairs, only_held_out=held_out)
         return PairIndex(reader, options.layout, numbers=options.scenes, needs_target=options.phase != 'test')
     except ValueError as error:
         prepared = options.io_backend == 'disk' and Path(options.dataroot, 'rgb.lmdb').exists()
@@ -224,15 +212,13 @@ def build_index(reader: Reader, options: DatasetOptions) -> SampleIndex:
         ) from None
 
 
-def index_everything(reader: Reader, layout: str) -> SampleIndex:
+def index_everything(reader: Reader, layout: str) -> FileIndex:
     """Index all samples of a set, which may lack target/.
 
     Raises:
         ValueError: If it is not complete. One line that does not name the data root.
     """
-    if layout == 'scenes':
-        return SceneIndex(reader.list(''), numbers=None, holdout=0, only_held_out=False)
-    return PairIndex(reader, layout, numbers=None, needs_target=False)
+    return SceneIndex(reader.list('')) if layout == 'scenes' else PairIndex(reader, layout)
 
 
 def other_images(names: Iterable[str], images: Set[str]) -> list[str]:
@@ -243,12 +229,8 @@ def other_images(names: Iterable[str], images: Set[str]) -> list[str]:
 
 def other_scene_images(names: Iterable[str], lights: Mapping[str, Collection[str]]) -> list[str]:
     """Return what among ``names`` is called like an image of a scene, is no PNG and not among the ``lights``."""
-    found = []
-    for name in other_images(names, set()):
-        match = SCENE_IMAGE.fullmatch(f'{name.rpartition(".")[0]}.png')
-        if match and match[2] not in lights.get(match[1], ()):
-            found.append(name)
-    return found
+    found = ((name, SCENE_IMAGE.fullmatch(f'{name.rpartition(".")[0]}.png')) for name in other_images(names, set()))
+    return [name for name, match in found if match and match[2] not in lights.get(match[1], ())]
 
 
 def detect_layout(reader: Reader) -> str:
@@ -257,15 +239,15 @@ def detect_layout(reader: Reader) -> str:
     Raises:
         ValueError: If it has none. One line that does not name the data root.
     """
-    if any(SCENE_IMAGE.fullmatch(name) for name in reader.list('')) or other_scene_images(reader.list(''), {}):
+    files = {folder: list(reader.list(folder)) for folder in ('', 'input', 'guide', 'depth')}
+    if any(map(SCENE_IMAGE.fullmatch, files[''])) or other_scene_images(files[''], {}):
         return 'scenes'
-    for layout, other in (('pairs', 'guide'), ('one_to_one', 'depth')):
-        if any(True for _ in reader.list('input')) and any(True for _ in reader.list(other)):
-            return layout
+    if files['input'] and (files['guide'] or files['depth']):
+        return 'pairs' if files['guide'] else 'one_to_one'
     raise ValueError(f'it has none of the layouts of VIDIT; {"; ".join(f"{k} is {v}" for k, v in LAYOUTS.items())}')
 
 
-def _select(names: list[str], numbers: tuple[int, int] | None) -> list[str]:
+def _select(names: list[str], numbers: Numbers) -> list[str]:
     """Keep the names whose last digits are a number within ``numbers``."""
     if numbers is None:
         return names
@@ -279,22 +261,16 @@ def _select(names: list[str], numbers: tuple[int, int] | None) -> list[str]:
     return kept
 
 
-def find_suffix(stem: str, names: set[str], suffixes: Sequence[str]) -> str | None:
+def find_suffix(stem: str, names: Set[str], suffixes: Sequence[str]) -> str | None:
     """Return the first of ``suffixes`` with which ``stem`` is among ``names``."""
     return next((suffix for suffix in suffixes if stem + suffix in names), None)
 
 
-def _depth_suffixes(folder: str, stems: list[str], names: set[str], suffixes: Sequence[str]) -> list[str]:
-    found = [find_suffix(stem, names, suffixes) for stem in stems]
-    _refuse(
-        f'missing depth maps (NAME{", NAME".join(suffixes)})',
-        [f'{folder}/{stem}' for stem, suffix in zip(stems, found, strict=True) if suffix is None],
-    )
-    return [suffix for suffix in found if suffix is not None]
-
-
-def _refuse_other_images(names: list[str]) -> None:
-    _refuse('images of another format than PNG, which have to be converted or moved away', names)
+def _depth_suffixes(folder: str, stems: list[str], names: Set[str], suffixes: Sequence[str]) -> list[str]:
+    found = {stem: find_suffix(stem, names, suffixes) for stem in stems}
+    missing = [folder + stem for stem, suffix in found.items() if suffix is None]
+    _refuse(f'missing depth maps ({", ".join(suffixes[:-1])} or {suffixes[-1]})', missing)
+    return [suffix for suffix in found.values() if suffix is not None]
 
 
 def _refuse_missing(folder: str, stems: list[str], names: set[str]) -> None:

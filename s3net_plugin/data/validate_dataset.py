@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from s3net_plugin.data.depth import DepthValueError, count_wrap_arounds
-from s3net_plugin.data.lmdb.database import open_database
-from s3net_plugin.data.lmdb.reader import CODECS, LmdbReader
+from s3net_plugin.data.decode import DepthValueError, count_wrap_arounds
+from s3net_plugin.data.lmdb.reader import CODECS, LmdbReader, open_database
 from s3net_plugin.data.parallel import in_parallel
 from s3net_plugin.data.readers import DiskReader, Reader
 from s3net_plugin.data.scene_index import (
@@ -47,7 +46,7 @@ class Problem(NamedTuple):
     detail: str
 
 
-class Report(NamedTuple):
+class DatasetReport(NamedTuple):
     """What was looked at, and all that is wrong with it."""
 
     dataroot: str
@@ -77,15 +76,25 @@ class _Listing(NamedTuple):
     depths: list[str]
     problems: list[Problem]
 
+    def add(self, kind: str, name: str, detail: str) -> None:
+        self.problems.append(Problem(kind, name, detail))
 
-def check_set(
+    def add_depth(self, folder: str, stem: str, names: Set[str], suffixes: Sequence[str], detail: str) -> None:
+        suffix = find_suffix(stem, names, suffixes)
+        if suffix is None:
+            self.add('missing_depth', f'{folder}{stem}.npy', detail)
+        else:
+            self.depths.append(folder + stem + suffix)
+
+
+def validate_dataset(
     dataroot: Path,
     *,
     layout: str = 'auto',
     target_images: Path | None = None,
     workers: int = 1,
     show_progress: bool = True,
-) -> Report:
+) -> DatasetReport:
     """Look at every image and depth map of a data root.
 
     Args:
@@ -98,6 +107,16 @@ def check_set(
 
     Raises:
         ValueError: If ``dataroot`` is no folder, or not one of this layout.
+
+    Example:
+        >>> import cv2
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     for folder in ('input', 'depth'):
+        ...         Path(root, folder).mkdir()
+        ...         _ = cv2.imwrite(f'{root}/{folder}/Image001.png', np.zeros((32, 32), np.uint8))
+        ...     validate_dataset(Path(root), show_progress=False).problems
+        [Problem(kind='flat_depth', name='depth/Image001.png', detail='is 0 throughout')]
     """
     if not dataroot.is_dir():
         raise ValueError(f'{dataroot}: no such folder')
@@ -107,7 +126,7 @@ def check_set(
     backend = 'lmdb' if prepared else 'disk'
     broken = _check_databases(dataroot) if prepared else []
     if any(problem.kind == 'database' for problem in broken):
-        return Report(str(dataroot), backend, layout, 0, 0, broken)
+        return DatasetReport(str(dataroot), backend, layout, 0, 0, broken)
     reader = (
         LmdbReader(str(dataroot), verify=True)
         if prepared
@@ -121,7 +140,7 @@ def check_set(
     if not listing.images and not listing.problems:
         raise ValueError(f'{dataroot}: it holds no image of layout {layout}')
     problems = [*broken, *listing.problems, *_check_pixels(reader, listing, workers, show_progress)]
-    return Report(str(dataroot), backend, layout, len(listing.images), len(listing.depths), problems)
+    return DatasetReport(str(dataroot), backend, layout, len(listing.images), len(listing.depths), problems)
 
 
 def _check_databases(dataroot: Path) -> list[Problem]:
@@ -150,18 +169,15 @@ def _list_scenes(reader: Reader) -> _Listing:
             others.add(name)
     everywhere = set().union(*lights.values())
     listing = _Listing([f'{s}_{light}.png' for s in sorted(lights) for light in sorted(lights[s])], [], [])
-    listing.problems.extend(_other_format(name) for name in other_scene_images(names, lights))
+    for name in other_scene_images(names, lights):
+        listing.add('other_format', name, 'is no PNG; convert it')
     for scene in sorted(lights):
         for light in sorted(everywhere - lights[scene]):
-            listing.problems.append(Problem('missing_light', f'{scene}_{light}.png', 'is missing'))
-        suffix = find_suffix(scene, others, DEPTH_SUFFIXES)
-        if suffix is None:
-            listing.problems.append(Problem('missing_depth', f'{scene}.npy', 'no depth map of this scene'))
-        else:
-            listing.depths.append(scene + suffix)
+            listing.add('missing_light', f'{scene}_{light}.png', 'is missing')
+        listing.add_depth('', scene, others, DEPTH_SUFFIXES, 'no depth map of this scene')
     for name in sorted(others):
         if name.rpartition('.')[0] not in lights:
-            listing.problems.append(Problem('unpaired_name', name, 'belongs to no scene'))
+            listing.add('unpaired_name', name, 'belongs to no scene')
     return listing
 
 
@@ -174,37 +190,29 @@ def _list_pairs(reader: Reader, layout: str) -> _Listing:
         for folder in folders
     }
     listing = _Listing([f'{folder}/{stem}.png' for folder in folders for stem in sorted(stems[folder])], [], [])
-    others = {folder: other_images(files[folder], stems[folder]) for folder in folders}
-    for folder, names in others.items():
-        listing.problems.extend(_other_format(f'{folder}/{name}') for name in names)
+    for folder in folders:
+        for name in other_images(files[folder], stems[folder]):
+            listing.add('other_format', f'{folder}/{name}', 'is no PNG; convert it')
     for stem in sorted(set().union(*stems.values())):
         for folder in folders:
             if stem not in stems[folder]:
-                listing.problems.append(Problem('unpaired_name', f'{folder}/{stem}.png', 'is missing'))
+                listing.add('unpaired_name', f'{folder}/{stem}.png', 'is missing')
     suffixes = DEPTH_BESIDE_SUFFIXES if beside else DEPTH_SUFFIXES
     for folder in ('input', 'guide') if beside else ('input',):
         depth_folder = folder if beside else 'depth'
         for stem in sorted(stems[folder]):
-            suffix = find_suffix(stem, files[depth_folder], suffixes)
-            if suffix is None:
-                listing.problems.append(Problem('missing_depth', f'{depth_folder}/{stem}.npy', 'no depth map'))
-            else:
-                listing.depths.append(f'{depth_folder}/{stem}{suffix}')
+            listing.add_depth(f'{depth_folder}/', stem, files[depth_folder], suffixes, 'no depth map')
         for name in sorted(files[depth_folder]):
             ending = next((suffix for suffix in suffixes if name.endswith(suffix)), None)
             if ending is not None and name.removesuffix(ending) not in stems[folder]:
-                listing.problems.append(Problem('unpaired_name', f'{depth_folder}/{name}', 'belongs to no image'))
+                listing.add('unpaired_name', f'{depth_folder}/{name}', 'belongs to no image')
     return listing
-
-
-def _other_format(name: str) -> Problem:
-    return Problem('other_format', name, 'is no PNG; convert it')
 
 
 def _check_pixels(reader: Reader, listing: _Listing, workers: int, show_progress: bool) -> Iterator[Problem]:
     depths = set(listing.depths)
 
-    def look_at(name: str) -> tuple[tuple[int, int] | None, list[Problem]]:
+    def look_at(name: str) -> tuple[str | None, list[Problem]]:
         try:
             if name not in depths:
                 return _size(reader.image(name)), []
@@ -220,7 +228,7 @@ def _check_pixels(reader: Reader, listing: _Listing, workers: int, show_progress
             kind = 'bad_depth' if isinstance(error, DepthValueError) else 'undecodable'
             return None, [Problem(kind, name, str(error).removeprefix(f'{reader.path(name)}: '))]
 
-    sizes: dict[str, tuple[int, int]] = {}
+    sizes: dict[str, str] = {}
     names = [*listing.images, *listing.depths]
     looked_at = in_parallel(look_at, names, workers)
     for name, (size, problems) in tqdm(looked_at, total=len(names), unit='file', disable=not show_progress):
@@ -230,13 +238,8 @@ def _check_pixels(reader: Reader, listing: _Listing, workers: int, show_progress
     usual = Counter(sizes[name] for name in listing.images if name in sizes).most_common(1)
     for name, size in sizes.items():
         if usual and size != usual[0][0]:
-            detail = f'has {_text(size)} pixels, most images have {_text(usual[0][0])}'
-            yield Problem('size_differs', name, detail)
+            yield Problem('size_differs', name, f'has {size} pixels, most images have {usual[0][0]}')
 
 
-def _size(pixels: np.ndarray) -> tuple[int, int]:
-    return pixels.shape[0], pixels.shape[1]
-
-
-def _text(size: tuple[int, int]) -> str:
-    return f'{size[1]} x {size[0]}'
+def _size(pixels: np.ndarray) -> str:
+    return f'{pixels.shape[1]} x {pixels.shape[0]}'

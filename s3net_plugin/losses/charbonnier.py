@@ -14,12 +14,16 @@ def charbonnier(pred: Tensor, target: Tensor, eps: float = 1e-3) -> Tensor:
     Source: Charbonnier et al., Two deterministic half-quadratic regularization algorithms, ICIP 1994.
 
     Args:
-        pred: images (N, C, H, W).
+        pred: images (N, ..., C, H, W).
         target: images of the same shape; receives no gradient.
         eps: half width of the rounded tip, in units of the images. Positive, or the gradient at 0 is undefined.
 
     Raises:
-        ValueError: the shapes differ or are not (N, C, H, W); the message names both.
+        ValueError: the shapes differ or are not (N, ..., C, H, W); the message names both.
+
+    Example:
+        >>> charbonnier(torch.full((1, 3, 8, 8), 4e-3), torch.zeros(1, 3, 8, 8), eps=3e-3)
+        tensor(0.0050)
     """
     check_images('charbonnier', pred, target)
     dtype = torch.promote_types(pred.dtype, torch.float32)
@@ -33,6 +37,10 @@ class S3NetCharbonnierLoss(nn.Module):
 
     Raises:
         ValueError: an option is no number or out of range; the message names it.
+
+    Example:
+        >>> S3NetCharbonnierLoss(loss_weight=2, eps=0.5)(torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8))
+        tensor(1.)
     """
 
     def __init__(self, *, loss_weight: float = 1.0, eps: float = 1e-3) -> None:
@@ -41,5 +49,5 @@ class S3NetCharbonnierLoss(nn.Module):
         self.eps = check_number(self, 'eps', eps, low=1e-12)
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the weighted scalar for images (N, C, H, W) of equal shape."""
+        """Return the weighted scalar for images (N, ..., C, H, W) of equal shape."""
         return self.loss_weight * charbonnier(pred, target, self.eps)

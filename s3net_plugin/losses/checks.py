@@ -8,19 +8,19 @@ from torch import Tensor
 
 
 def check_images(owner: str, pred: Tensor, target: Tensor, *, min_side: int = 1, channels: int | None = None) -> None:
-    """Check that ``pred`` and ``target`` are batches of images (N, C, H, W), alike and not too small.
+    """Check that ``pred`` and ``target`` are batches of images (N, ..., C, H, W), alike and not too small.
 
     Raises:
         ValueError: they are not; the message names both shapes.
     """
     shapes = f'pred {tuple(pred.shape)} and target {tuple(target.shape)}'
-    if pred.ndim != 4 or target.ndim != 4:
-        raise ValueError(f'{owner}: expected images of shape (N, C, H, W), got {shapes}')
+    if pred.ndim < 4 or target.ndim < 4:
+        raise ValueError(f'{owner}: expected images of shape (N, ..., C, H, W), got {shapes}')
     if pred.shape != target.shape:
         raise ValueError(f'{owner}: the two shapes must be equal, got {shapes}')
-    if pred.numel() == 0 or min(pred.shape[2:]) < min_side:
+    if pred.numel() == 0 or min(pred.shape[-2:]) < min_side:
         raise ValueError(f'{owner}: height and width must be at least {min_side} and nothing empty, got {shapes}')
-    if channels is not None and pred.shape[1] != channels:
+    if channels is not None and pred.shape[-3] != channels:
         raise ValueError(f'{owner}: expected {channels} channels, got {shapes}')
     if not (pred.is_floating_point() and target.is_floating_point()):
         raise ValueError(f'{owner}: expected floating point, got {shapes} of {pred.dtype} and {target.dtype}')

@@ -19,6 +19,10 @@ def gaussian_taps(window_size: int) -> tuple[float, ...]:
 
     Raises:
         ValueError: ``window_size`` is even.
+
+    Example:
+        >>> [round(tap, 2) for tap in gaussian_taps(3)]
+        [0.31, 0.38, 0.31]
     """
     if window_size % 2 == 0:
         raise ValueError(f'window_size: SSIM needs an odd number of taps, got {window_size}')
@@ -52,22 +56,27 @@ class _Blur(torch.autograd.Function):
 
 
 def ssim_map(pred: Tensor, target: Tensor, window_size: int = 11) -> Tensor:
-    """Return the SSIM at every pixel of every channel, (N, C, H, W), in fp32 or better.
+    """Return the SSIM at every pixel of every channel, (..., C, H, W), in fp32 or better.
 
     Gaussian window with sigma 1.5, zero padding, C1 = 0.01^2, C2 = 0.03^2 (Wang et al., Image quality assessment: from
     error visibility to structural similarity, IEEE TIP 2004).
 
     Args:
-        pred: images (N, C, H, W) on the scale of [0, 1].
+        pred: images (..., C, H, W) on the scale of [0, 1].
         target: images of the same shape; receives no gradient.
         window_size: side of the window, odd.
+
+    Example:
+        >>> image = torch.rand(2, 3, 16, 16)
+        >>> ssim_map(image, image).shape
+        torch.Size([2, 3, 16, 16])
     """
     dtype = torch.promote_types(pred.dtype, torch.float32)
     pred, target = pred.to(dtype), target.detach().to(dtype)
     taps = gaussian_taps(window_size)
     # Both variances only occur in a sum: one blur serves the two.
-    moments = torch.cat((pred, pred.square() + target.square(), pred * target), dim=1)
-    mean_pred, mean_squares, mean_product = _Blur.apply(moments, taps).chunk(3, dim=1)
+    moments = torch.cat((pred, pred.square() + target.square(), pred * target), dim=-3)
+    mean_pred, mean_squares, mean_product = _Blur.apply(moments, taps).chunk(3, dim=-3)
     mean_target = _Blur.apply(target, taps)
     product = mean_pred * mean_target
     squares = mean_pred.square() + mean_target.square()

@@ -1,16 +1,21 @@
-"""The frozen features of VGG19."""
+"""The frozen features of VGG19, and where their weights come from: torchvision's, a file, or a seed."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import http.client
+import logging
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import vgg19
+from torchvision.models import VGG19_Weights, vgg19
 
-from s3net_plugin.losses.vgg_weights import vgg19_weights
+from s3net_plugin.utils.checkpoint import read_state_dict, state_dict_mismatch
+from s3net_plugin.utils.download import ask_server
 from s3net_plugin.utils.names import did_you_mean
 
+URL = VGG19_Weights.IMAGENET1K_V1.url
 # BasicSR's name of every module in torchvision's ``features``, in order
 LAYERS = tuple(
     name
@@ -33,6 +38,11 @@ class VGG19Features(nn.Module):
     Raises:
         FileNotFoundError: there is no such weight file, or no way to download it.
         ValueError: a layer is unknown, none is given, or the weight file does not fit.
+
+    Example:
+        >>> features = VGG19Features(['relu1_1', 'relu2_1'], 'random')(torch.rand(1, 3, 8, 8))
+        >>> {layer: tuple(value.shape) for layer, value in features.items()}
+        {'relu1_1': (1, 64, 8, 8), 'relu2_1': (1, 128, 4, 4)}
     """
 
     mean: Tensor
@@ -50,8 +60,7 @@ class VGG19Features(nn.Module):
         # On the meta device, since weights that are replaced anyway need no memory, time or random numbers.
         with torch.device('meta'):
             self.features = vgg19(init_weights=False).features[: max(map(LAYERS.index, layers)) + 1]
-        shapes = {name: tuple(value.shape) for name, value in self.state_dict().items()}
-        self.load_state_dict(vgg19_weights(weights, shapes), assign=True)
+        self.load_state_dict(vgg19_weights(weights, self.state_dict()), assign=True)
         self.requires_grad_(False).to(memory_format=torch.channels_last)
         for index, module in enumerate(self.features):
             if isinstance(module, nn.ReLU):  # in place, unless that would change an output of the convolution before
@@ -75,3 +84,52 @@ class VGG19Features(nn.Module):
             if name in self.layers:
                 outputs[name] = value
         return outputs
+
+
+def vgg19_weights(weights: str, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return VGG19's float32 tensors for the names in ``wanted`` (``features.N.weight`` and ``features.N.bias``).
+
+    Args:
+        weights: 'imagenet' (torchvision's cache, or its download), 'random' (He initialisation from a fixed seed; logs
+            a warning), or the path of a torchvision VGG19 state dict, of the whole network or of its features.
+        wanted: tensors of the same names and shapes; anything else in a file is ignored.
+
+    Raises:
+        FileNotFoundError: there is no such file, or no way to download it; said within 5 seconds if nothing answers.
+        ValueError: the file is no state dict, or lacks a tensor or has it in another shape; the message names all.
+    """
+    if weights == 'random':
+        logging.getLogger('basicsr').warning('weights: random: VGG19 has learnt nothing; its features mean little')
+        generator = torch.Generator().manual_seed(19)
+        found = {name: torch.zeros(value.shape) for name, value in wanted.items()}
+        for value in found.values():
+            if value.ndim > 1:
+                value.normal_(0, (2 / value[0].numel()) ** 0.5, generator=generator)
+        return found
+    path = _imagenet_file() if weights == 'imagenet' else Path(weights).expanduser()
+    if not path.is_file():
+        hint = did_you_mean(weights, ('imagenet', 'random'))
+        raise FileNotFoundError(f'weights: {weights!r} is no file with a VGG19 state dict{hint}')
+    content = read_state_dict(path)
+    spelt = {name: name if name in content else name.removeprefix('features.') for name in wanted}
+    found = {name: content[spelling].float() for name, spelling in spelt.items() if spelling in content}
+    misfit = state_dict_mismatch(wanted, found)
+    if misfit:
+        raise ValueError(f'weights: {path} is no VGG19 state dict of torchvision: {misfit}')
+    return found
+
+
+def _imagenet_file() -> Path:
+    path = Path(torch.hub.get_dir()) / 'checkpoints' / Path(URL).name
+    if not path.exists():
+        try:
+            ask_server(URL)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(URL, str(path), hash_prefix=path.stem.rpartition('-')[2])
+        except (OSError, ValueError, RuntimeError, http.client.HTTPException) as error:
+            reason = str(error).strip().partition('\n')[0] or type(error).__name__
+            raise FileNotFoundError(
+                f'weights: imagenet: cannot download VGG19 ({reason}); fetch {URL} on a machine that can and put it at '
+                f'{path} or give its path as weights, or take weights: random to try things out'
+            ) from error
+    return path

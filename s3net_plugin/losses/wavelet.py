@@ -20,7 +20,7 @@ class WaveletFilters(NamedTuple):
 
 
 class WaveletBands(NamedTuple):
-    """The four bands of one level, each (N, C, h, w); the first letter is the filter along the height."""
+    """The four bands of one level, each (..., C, h, w); the first letter is the filter along the height."""
 
     ll: Tensor
     lh: Tensor
@@ -33,6 +33,10 @@ def wavelet_filters(wavelet: str) -> WaveletFilters:
 
     Raises:
         ValueError: there is no wavelet of that name, or it is not orthogonal.
+
+    Example:
+        >>> len(wavelet_filters('db2').low)
+        4
     """
     known = pywt.wavelist(kind='discrete')
     if wavelet not in known:
@@ -44,7 +48,12 @@ def wavelet_filters(wavelet: str) -> WaveletFilters:
 
 
 def minimum_side(filters: WaveletFilters, levels: int) -> int:
-    """Return the smallest height or width of which ``levels`` decompositions leave one coefficient."""
+    """Return the smallest height or width of which ``levels`` decompositions leave one coefficient.
+
+    Example:
+        >>> minimum_side(wavelet_filters('haar'), levels=2)
+        4
+    """
     side = 1
     for _ in range(levels):
         side = 2 * (side - 1) + len(filters.low)
@@ -52,11 +61,15 @@ def minimum_side(filters: WaveletFilters, levels: int) -> int:
 
 
 def dwt2(images: Tensor, filters: WaveletFilters) -> WaveletBands:
-    """Decompose images (N, C, H, W) once: orthonormal, stride 2, no padding.
+    """Decompose images (..., C, H, W) once: orthonormal, stride 2, no padding.
 
     A coefficient stands where the whole filter lies inside the image. With t taps a side of n pixels becomes
     ``n // 2 - t // 2 + 1`` coefficients, those of ``pywt.dwt2`` that do not depend on how it extends the image. For
     Haar that is ``n // 2``: an odd last row or column is dropped.
+
+    Example:
+        >>> dwt2(torch.ones(1, 3, 8, 9), wavelet_filters('haar')).ll.shape
+        torch.Size([1, 3, 4, 4])
     """
     low, high = _split(images, filters, dim=-2)
     return WaveletBands(*_split(low, filters, dim=-1), *_split(high, filters, dim=-1))

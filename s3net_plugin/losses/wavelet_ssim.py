@@ -28,7 +28,7 @@ def wavelet_ssim_loss(
     before (Yang et al., Y-net, arXiv:2003.13912).
 
     Args:
-        pred: images (N, C, H, W) on the scale of [0, 1].
+        pred: images (N, ..., C, H, W) on the scale of [0, 1].
         target: images of the same shape; receives no gradient.
         levels: how often the images are decomposed, L.
         ratio: r in [0, 1]: the weight of low frequencies against high ones, along one axis.
@@ -36,8 +36,13 @@ def wavelet_ssim_loss(
         window_size: side of SSIM's Gaussian window, odd.
 
     Raises:
-        ValueError: the shapes differ, are not (N, C, H, W), or a side is below ``minimum_side(filters, levels)``
+        ValueError: the shapes differ, are not (N, ..., C, H, W), or a side is below ``minimum_side(filters, levels)``
             (4 for two levels of Haar); the message names both.
+
+    Example:
+        >>> image = torch.rand(1, 3, 16, 16)
+        >>> round(wavelet_ssim_loss(image, image).item(), 3)
+        -2.0
     """
     check_images('wavelet_ssim_loss', pred, target, min_side=minimum_side(filters, levels))
     dtype = torch.promote_types(pred.dtype, torch.float32)
@@ -49,8 +54,8 @@ def wavelet_ssim_loss(
         bands, target_bands, weights = dwt2(pred, filters), dwt2(target, filters), (low, middle, middle, high)
         first = 0 if level == levels else 1  # LL itself counts on the last level only
         # All bands of a level go through one call.
-        ssim = ssim_map(torch.cat(bands[first:], dim=1), torch.cat(target_bands[first:], dim=1), window_size)
-        for weight, band in zip(weights[first:], ssim.chunk(4 - first, dim=1), strict=True):
+        ssim = ssim_map(torch.cat(bands[first:], dim=-3), torch.cat(target_bands[first:], dim=-3), window_size)
+        for weight, band in zip(weights[first:], ssim.chunk(4 - first, dim=-3), strict=True):
             loss = loss - weight * band.mean()
         pred, target = bands.ll, target_bands.ll
     return loss
@@ -63,6 +68,11 @@ class S3NetWaveletSSIMLoss(nn.Module):
 
     Raises:
         ValueError: an option is of the wrong kind or out of range; the message names it.
+
+    Example:
+        >>> video = torch.rand(1, 2, 3, 24, 24)  # (N, T, C, H, W), as in BasicSR's video models
+        >>> round(S3NetWaveletSSIMLoss(loss_weight=0.5, wavelet='db2')(video, video).item(), 3)
+        -1.0
     """
 
     def __init__(
@@ -83,7 +93,7 @@ class S3NetWaveletSSIMLoss(nn.Module):
         gaussian_taps(window_size)  # complains about an even size here, not at the first call
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the weighted scalar for images (N, C, H, W) of equal shape on the scale of [0, 1]."""
+        """Return the weighted scalar for images (N, ..., C, H, W) of equal shape on the scale of [0, 1]."""
         loss = wavelet_ssim_loss(
             pred, target, levels=self.levels, ratio=self.ratio, filters=self.filters, window_size=self.window_size
         )

@@ -15,8 +15,7 @@ import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 from PIL import Image
 
-from s3net_plugin.data.decode import PNG_MAGIC, png_size
-from s3net_plugin.data.depth import decode_depth, decode_npy
+from s3net_plugin.data.decode import PNG_MAGIC, decode_depth, decode_npy, png_size
 from s3net_plugin.relight.photo import check_size
 from s3net_plugin.relight.tiff import MAGIC as TIFF_MAGIC
 from s3net_plugin.relight.tiff import UnsupportedPhotoError

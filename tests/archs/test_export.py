@@ -51,6 +51,10 @@ def test_onnx_runtime_takes_every_size_in_steps_of_32(network, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['s3net.onnx']
 
 
+ONE = pytest.mark.parametrize('network', ['S3Net'], indirect=True)
+
+
+@ONE
 def test_what_computes_something_else_is_not_written(network, tmp_path, monkeypatch):
     monkeypatch.setattr(export, '_save_program', lambda program, path: lambda x: x[:, :3])
     with pytest.raises(ValueError, match=r's3net\.pt2: not written: it differs'):
@@ -58,12 +62,14 @@ def test_what_computes_something_else_is_not_written(network, tmp_path, monkeypa
     assert not list(tmp_path.iterdir())
 
 
+@ONE
 @pytest.mark.parametrize(('name', 'size', 'message'), [('s3net.pth', 64, r'\.pt2 or \.onnx'), ('a.pt2', 40, 'size 40')])
 def test_bad_request_is_named(network, tmp_path, name, size, message):
     with pytest.raises(ValueError, match=message):
         export.export_file(network, tmp_path / name, size=size)
 
 
+@ONE
 def test_missing_extra_is_named(network, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'onnxruntime', None)
     with pytest.raises(ImportError, match=r'onnxruntime.*s3net_plugin\[export\]'):

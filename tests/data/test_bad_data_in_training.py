@@ -10,8 +10,8 @@ import lmdb
 import pytest
 
 from s3net_plugin.data import RGBDRelightPairedDataset, SampleIndex
-from s3net_plugin.data.lmdb.database import INFO_KEY
 from s3net_plugin.data.lmdb.prepare import prepare
+from s3net_plugin.data.lmdb.reader import INFO_KEY
 from s3net_plugin.running.cli import main
 
 

@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 
+from s3net_plugin.data.decode import decode_depth
 from s3net_plugin.data.restricted_pickle import load_array_dict
 
 DEPTH = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
@@ -82,13 +83,14 @@ def test_foreign_functions_are_refused_and_do_not_run(tmp_path, function, protoc
     assert '\n' not in str(caught.value)
 
 
-def test_the_hostile_file_would_run_without_us(tmp_path):
-    """The oracle of the test above: NumPy's own reader does run it."""
-    marker = tmp_path / 'ran'
-    path = tmp_path / 'evil.npy'
-    np.save(path, wrapped({'normalized_depth': _Runs(os.system, f'touch {marker}')}), allow_pickle=True)
+def test_a_hostile_depth_map_is_refused_though_numpy_would_run_it(tmp_path):
+    path, marker = tmp_path / 'evil.npy', tmp_path / 'ran'
+    np.save(path, wrapped({'normalized_depth': DEPTH, 'x': _Runs(os.system, f'touch {marker}')}), allow_pickle=True)
+    with pytest.raises(ValueError, match=r"^evil\.npy: .*system'"):
+        decode_depth(path.read_bytes(), 'evil.npy')
+    assert not marker.exists()
     np.load(path, allow_pickle=True)
-    assert marker.exists()
+    assert marker.exists()  # so the file is hostile indeed
 
 
 def test_array_state_is_not_trusted():

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from s3net_plugin.data.depth import count_wrap_arounds, decode_depth
+from s3net_plugin.data.decode import count_wrap_arounds, decode_depth
 from s3net_plugin.data.lmdb.prepare import prepare
 from s3net_plugin.data.lmdb.records import encode_image, pack_array
 from s3net_plugin.data.rgbd_relight_dataset import RGBDRelightPairedDataset
-from s3net_plugin.data.validate_dataset import KINDS, check_set
+from s3net_plugin.data.validate_dataset import KINDS, validate_dataset
 
 
 def check(root, **options):
-    return check_set(root, show_progress=False, workers=2, **options)
+    return validate_dataset(root, show_progress=False, workers=2, **options)
 
 
 def found(report):

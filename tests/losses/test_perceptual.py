@@ -3,9 +3,10 @@ import torch
 import torch.nn.functional as F
 from torchvision.models import vgg19
 
-from s3net_plugin.losses import S3NetPerceptualLoss, VGG19Features, perceptual_loss
+from s3net_plugin.losses import S3NetPerceptualLoss, perceptual_loss
 from s3net_plugin.losses.perceptual import DEFAULT_LAYER_WEIGHTS
-from tests.losses.reference import assert_names_both_shapes, cases, image_pair
+from tests.losses.contract import LossContract
+from tests.losses.reference import VALUES, image_pair
 
 
 @pytest.fixture(scope='module')
@@ -13,15 +14,20 @@ def loss(vgg_file):
     return S3NetPerceptualLoss(weights=vgg_file)
 
 
-@pytest.mark.parametrize('case', cases('perceptual'))
-def test_value_and_gradient_norm_are_the_reference(case, loss):
-    assert case['salt'] == 0
-    pred, target = image_pair(case['seed'], case['shape'])
-    value, style = loss(pred, target)
-    value.backward()
-    assert style is None
-    assert value.item() == pytest.approx(case['loss'], rel=1e-4)
-    assert pred.grad.norm().item() == pytest.approx(case['grad_norm'], rel=1e-4)
+class TestPerceptual(LossContract):
+    function = 'perceptual_loss'
+    reference = 'perceptual'
+    equal = 0
+    smallest = 4
+    gradchecks = (({'weights': 'random', 'layer_weights': {'relu1_1': 1, 'conv2_1': 0.5}}, (1, 3, 3, 4)),)
+
+    @pytest.fixture(autouse=True)
+    def _weights(self, vgg_file):
+        assert {case['salt'] for case in VALUES['perceptual']} == {0}
+        self.vgg_file = vgg_file
+
+    def build(self, **options):
+        return S3NetPerceptualLoss(**{'weights': self.vgg_file, **options})
 
 
 def plain_loss(pred, target, state, layer_weights):
@@ -77,31 +83,13 @@ def test_normalized_input_is_what_torchvision_trained_on(vgg_file, vgg_state):
     torch.testing.assert_close(value, expected)
 
 
-def test_equal_images_give_zero(loss):
-    image = torch.rand(1, 3, 16, 16)
-    assert loss(image, image)[0].item() == 0
-
-
-def test_gradient_is_right_in_float64():
-    vgg = VGG19Features(['relu1_1', 'conv2_1'], 'random').double()
-    pred, target = image_pair(5, (1, 3, 3, 4), torch.float64)
-    assert torch.autograd.gradcheck(
-        lambda image: perceptual_loss(image, target, vgg, {'relu1_1': 1, 'conv2_1': 0.5}), pred
-    )
-
-
-def test_gradient_reaches_pred_only(loss):
+def test_the_class_returns_the_function_and_no_style_loss_in_train_and_eval_mode(loss):
     pred, target = image_pair(1, (1, 3, 16, 16))
-    loss(pred, target.requires_grad_())[0].backward()
-    assert target.grad is None
-    assert pred.grad.norm() > 0
-    assert all(not value.requires_grad and value.grad is None for value in loss.parameters())
-
-
-def test_features_are_the_same_in_train_and_eval_mode(loss):
-    pred, target = image_pair(1, (1, 3, 16, 16))
-    values = [loss.train(mode)(pred, target)[0] for mode in (True, False)]
-    assert torch.equal(*values)
+    expected = perceptual_loss(pred, target, loss.vgg, DEFAULT_LAYER_WEIGHTS)
+    for mode in (True, False):
+        value, style = loss.train(mode)(pred, target)
+        assert torch.equal(value, expected)
+        assert style is None
 
 
 def test_autocast_runs_vgg_in_bfloat16_and_accumulates_in_fp32(loss):
@@ -117,53 +105,6 @@ def test_autocast_runs_vgg_in_bfloat16_and_accumulates_in_fp32(loss):
     assert torch.isfinite(pred.grad).all()
 
 
-def test_half_precision_images_work_outside_autocast(loss):
-    pred, target = (image.detach().bfloat16() for image in image_pair(1, (1, 3, 16, 16)))
-    torch.testing.assert_close(loss(pred, target)[0], loss(pred.float(), target.float())[0])
-
-
-def test_compiles_to_one_graph_forward_and_backward(loss):
-    pred, target = image_pair(2, (1, 3, 16, 20))
-    compiled = torch.compile(loss, fullgraph=True, backend='aot_eager')
-    values = [function(pred, target)[0] for function in (loss, compiled)]
-    torch.testing.assert_close(*values)
-    torch.testing.assert_close(*(torch.autograd.grad(value, pred)[0] for value in values))
-
-
-def test_weight_scales_the_loss(loss, vgg_file):
-    pred, target = image_pair(1, (1, 3, 16, 16))
-    scaled, _ = S3NetPerceptualLoss(loss_weight=0.25, weights=vgg_file)(pred, target)
-    torch.testing.assert_close(scaled, 0.25 * loss(pred, target)[0])
-    torch.testing.assert_close(scaled, 0.25 * perceptual_loss(pred, target, loss.vgg, DEFAULT_LAYER_WEIGHTS))
-
-
-@pytest.mark.parametrize(
-    ('first', 'second'),
-    [((3, 8, 8), (3, 8, 8)), ((1, 3, 8, 8), (1, 3, 8, 9)), ((1, 1, 8, 8), (1, 1, 8, 8)), ((1, 3, 3, 8), (1, 3, 3, 8))],
-)
-def test_wrong_shapes_are_named(first, second, loss):
-    with pytest.raises(ValueError, match='perceptual_loss') as error:
-        loss(torch.zeros(first), torch.zeros(second))
-    assert_names_both_shapes(error, first, second)
-
-
-def test_smallest_side_works(loss):
-    assert loss.vgg.minimum_side == 4
-    assert torch.isfinite(loss(torch.rand(1, 3, 4, 5), torch.rand(1, 3, 4, 5))[0])
-
-
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        ({'layer_weights': {'relu1_7': 1}}, "no layer 'relu1_7'; did you mean 'relu1_"),
-        ({'layer_weights': {}}, 'no layer of VGG19 is named'),
-        ({'layer_weights': {'relu1_1': '1/32'}}, "layer_weights: relu1_1 is the text '1/32'"),
-        ({'layer_weights': ['relu1_1']}, 'layer_weights must map layers to numbers'),
-        ({'loss_weight': '1e-2'}, "loss_weight is the text '1e-2'"),
-        ({'normalize_input': 'no'}, "normalize_input must be true or false, got 'no'"),
-        ({'weights': None}, "weights must be 'imagenet', 'random' or a path, got None"),
-    ],
-)
-def test_wrong_options_are_named(options, message):
-    with pytest.raises(ValueError, match=message):
-        S3NetPerceptualLoss(**{'weights': 'random', **options})
+def test_grey_images_are_refused(loss):
+    with pytest.raises(ValueError, match=r'perceptual_loss: expected 3 channels, got pred \(1, 1, 8, 8\)'):
+        loss(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8))

@@ -65,13 +65,3 @@ def test_minimum_side_leaves_one_coefficient_and_one_less_leaves_none(wavelet, l
     for _ in range(levels):
         size = (size - len(filters.low)) // 2 + 1
     assert size < 1
-
-
-def test_unknown_wavelet_suggests_known_ones():
-    with pytest.raises(ValueError, match=r"'har'; did you mean .*'haar'"):
-        wavelet_filters('har')
-
-
-def test_wavelet_that_is_not_orthogonal_is_refused():
-    with pytest.raises(ValueError, match=r"'bior2\.2' is not orthogonal"):
-        wavelet_filters('bior2.2')

@@ -13,8 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from s3net_plugin.data.decode import resize
-from s3net_plugin.data.lmdb.database import check_settings, open_database
-from s3net_plugin.data.lmdb.reader import CODECS, DEPTH, RGB
+from s3net_plugin.data.lmdb.reader import CODECS, DEPTH, RGB, check_settings, open_database
 from s3net_plugin.data.lmdb.records import encode_depth, encode_image, encode_key
 from s3net_plugin.data.lmdb.writer import LmdbWriter
 from s3net_plugin.data.options import where_from
@@ -65,6 +64,16 @@ def prepare(
     Raises:
         ValueError: If the source is incomplete or corrupt, or ``target`` holds something else. One line.
         OSError: If a file cannot be read or written.
+
+    Example:
+        >>> import cv2
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     for folder in ('input', 'depth'):
+        ...         Path(root, 'set', folder).mkdir(parents=True)
+        ...         _ = cv2.imwrite(f'{root}/set/{folder}/Image001.png', np.zeros((32, 32), np.uint8))
+        ...     prepare(Path(root, 'set'), Path(root, 'lmdb'), codec='raw', show_progress=False)[1:4]
+        ('one_to_one', 1, 1)
     """
     source, target = source.expanduser().absolute(), target.expanduser().absolute()
     _check_folders(source, target, target_images)

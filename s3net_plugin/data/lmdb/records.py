@@ -31,6 +31,10 @@ def encode_key(stem: str) -> bytes:
 
     Raises:
         ValueError: If the key is longer than LMDB allows.
+
+    Example:
+        >>> encode_key('input/Pair 1.v2')
+        b'input/Pair%201%2Ev2'
     """
     # quote never touches the dot and the tilde
     key = quote(os.fsencode(stem), safe='/').replace('.', '%2E').replace('~', '%7E').encode()
@@ -40,7 +44,12 @@ def encode_key(stem: str) -> bytes:
 
 
 def decode_key(key: bytes) -> str:
-    """Return the path that ``encode_key`` made ``key`` of."""
+    """Return the path that ``encode_key`` made ``key`` of.
+
+    Example:
+        >>> decode_key(b'input/Pair%201%2Ev2')
+        'input/Pair 1.v2'
+    """
     return os.fsdecode(unquote_to_bytes(key) if b'%' in key else key)
 
 
@@ -98,6 +107,11 @@ def unpack_array(record: memoryview, name: str, *, verify: bool = False) -> tupl
 
     Raises:
         ValueError: If the record is corrupt. The message starts with ``name``.
+
+    Example:
+        >>> record = memoryview(pack_array(np.uint8([[1, 2]])))
+        >>> unpack_array(record, 'key', verify=True)
+        (array([[1, 2]], dtype=uint8), 0.0, 1.0)
     """
     if len(record) < _HEADER.size:
         raise ValueError(f'{name}: corrupt record of {len(record)} bytes')

@@ -10,7 +10,7 @@ from typing import Any
 
 import lmdb
 
-from s3net_plugin.data.lmdb.database import FORMAT, INFO_KEY, check_settings, read_info
+from s3net_plugin.data.lmdb.reader import FORMAT, INFO_KEY, check_settings, read_info
 from s3net_plugin.data.lmdb.records import PNG_COMPRESSION, record_shape
 
 _BATCH_BYTES = 64 * 2**20
@@ -29,6 +29,18 @@ class LmdbWriter:
     Raises:
         ValueError: If the folder holds a database with other settings.
         OSError: If the database cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from s3net_plugin.data.lmdb.reader import open_database
+        >>> from s3net_plugin.data.lmdb.records import pack_array
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     with LmdbWriter(Path(root, 'rgb.lmdb'), expected_bytes=0, settings={'codec': 'raw'}) as writer:
+        ...         writer.put(b'Image001_2500_N', pack_array(np.zeros((8, 8, 3), np.uint8)))
+        ...         writer.finish()
+        ...     open_database(f'{root}/rgb.lmdb', ['raw']).info['records']
+        1
     """
 
     def __init__(self, path: Path, *, expected_bytes: int, settings: dict[str, Any]) -> None:

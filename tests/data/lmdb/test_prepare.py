@@ -14,9 +14,8 @@ from torch.utils.data import DataLoader
 
 from s3net_plugin.data import RGBDRelightPairedDataset, SampleIndex, StatefulDistributedSampler
 from s3net_plugin.data.lmdb import prepare, writer
-from s3net_plugin.data.lmdb.database import open_database
 from s3net_plugin.data.lmdb.prepare import prepare as prepare_set
-from s3net_plugin.data.lmdb.reader import CODECS
+from s3net_plugin.data.lmdb.reader import CODECS, open_database
 from s3net_plugin.utils.errors import DataError
 
 

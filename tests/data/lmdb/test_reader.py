@@ -10,7 +10,7 @@ import lmdb
 import numpy as np
 import pytest
 
-from s3net_plugin.data.lmdb.database import INFO_KEY, open_database
+from s3net_plugin.data.lmdb.reader import INFO_KEY, open_database
 from s3net_plugin.data.lmdb.records import pack_array, unpack_array
 from s3net_plugin.data.lmdb.writer import LmdbWriter
 

@@ -4,7 +4,7 @@ import pytest
 from basicsr.data.single_image_dataset import SingleImageDataset
 
 from s3net_plugin.data.lmdb import writer as lmdb_writer
-from s3net_plugin.data.lmdb.database import open_database
+from s3net_plugin.data.lmdb.reader import open_database
 from s3net_plugin.data.lmdb.records import encode_image, encode_key, pack_array
 from s3net_plugin.data.lmdb.writer import LmdbWriter
 

@@ -1,4 +1,4 @@
-"""BasicSR's own model and networks, trained with each loss from options."""
+"""BasicSR's own models and networks, for photos and for video, trained with each loss from options."""
 
 import pytest
 import torch
@@ -9,29 +9,40 @@ LOSSES = {
     'wavelet_ssim': ('pixel_opt', {'type': 'S3NetWaveletSSIMLoss', 'loss_weight': 0.1}, 'l_pix'),
     'perceptual': ('perceptual_opt', {'type': 'S3NetPerceptualLoss', 'weights': 'random'}, 'l_percep'),
 }
+MODELS = {  # its network, and the shapes of its input and target
+    'SRModel': (
+        {'type': 'EDSR', 'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 4, 'num_block': 1, 'upscale': 2},
+        ((2, 3, 12, 16), (2, 3, 24, 32)),
+    ),
+    'VideoRecurrentModel': (
+        {'type': 'BasicVSR', 'num_feat': 4, 'num_block': 1},
+        ((1, 2, 3, 64, 64), (1, 2, 3, 256, 256)),
+    ),
+}
 
 
+@pytest.mark.parametrize('kind', MODELS)
 @pytest.mark.parametrize('name', LOSSES)
-def test_stock_sr_model_trains_with(name):
-    key, loss, logged = LOSSES[name]
+def test_stock_model_trains_with(name, kind):
+    (key, loss, logged), (network, (lq, gt)) = LOSSES[name], MODELS[kind]
     torch.manual_seed(0)
     model = build_model(
         {
-            'model_type': 'SRModel',
+            'model_type': kind,
             'num_gpu': 0,
             'dist': False,
             'is_train': True,
             'path': {},
-            'network_g': {'type': 'EDSR', 'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 4, 'num_block': 1, 'upscale': 2},
+            'network_g': dict(network),
             'train': {
                 'optim_g': {'type': 'Adam', 'lr': 1.0e-3},
                 'scheduler': {'type': 'MultiStepLR', 'milestones': [10], 'gamma': 0.5},
-                key: loss,
+                key: dict(loss),
             },
         }
     )
     before = {key: value.clone() for key, value in model.net_g.state_dict().items()}
-    model.feed_data({'lq': torch.rand(2, 3, 12, 16), 'gt': torch.rand(2, 3, 24, 32)})
+    model.feed_data({'lq': torch.rand(lq), 'gt': torch.rand(gt)})
     values = []
     for iteration in (1, 2):
         model.optimize_parameters(iteration)
