@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""SampleIndex the losses and scores of one or more training runs from BasicSR's logs.
+"""Draw the losses and scores of one or more training runs from BasicSR's logs.
 
     python scripts/plot_log.py experiments/quickstart experiments/another
 

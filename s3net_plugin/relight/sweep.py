@@ -21,8 +21,8 @@ from s3net_plugin.relight.jobs import depth_map, files_in
 from s3net_plugin.relight.lights import Light, guide_under
 from s3net_plugin.relight.relighter import Relighter, View, cover
 from s3net_plugin.relight.views import Views
+from s3net_plugin.report.pictures import GAP, labelled_row
 from s3net_plugin.utils.files import atomic_write
-from s3net_plugin.utils.panel import GAP, labelled_row
 
 COLUMNS = 4  # at most
 SHEET_TILE = 320  # pixels on the longer side

@@ -1,11 +1,8 @@
-import importlib.util
 import logging
-import sys
-from pathlib import Path
 
 import pytest
 
-from s3net_plugin.models.validation import Row
+from s3net_plugin.report.summary import Row
 
 
 @pytest.fixture
@@ -22,21 +19,6 @@ def make_rows():
         return rows
 
     return make
-
-
-@pytest.fixture
-def run_script(monkeypatch, tmp_path):
-    """Run the main function of a script in the test's own folder."""
-
-    def run(name, *arguments):
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / f'scripts/{name}.py')
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, 'argv', [name, *arguments])
-        module.main()
-
-    return run
 
 
 @pytest.fixture
