@@ -126,7 +126,7 @@ def allocations(work: Callable[[], Result], device: torch.device) -> tuple[Resul
     os.environ.setdefault('KINETO_LOG_LEVEL', '99')
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         result = work()
-    events: Any = profiler.profiler.kineto_results.events()  # type: ignore[union-attr]
+    events: Any = profiler.profiler.kineto_results.events()
     held = peak = 0
     for event in sorted(events, key=lambda event: event.start_ns()):
         if event.name() == '[memory]':
