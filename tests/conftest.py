@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import importlib
 import os
 import subprocess
 import sys
@@ -118,6 +119,22 @@ def run_basicsr(folder, *arguments, timeout=120):
 def basicsr(tmp_path):
     """Run the ``basicsr`` command in the test's own folder."""
     return functools.partial(run_basicsr, tmp_path)
+
+
+@pytest.fixture
+def run_script(monkeypatch, capsys):
+    """Run a script's ``main`` with arguments; returns its exit status (or last message), output and errors."""
+
+    def run(name, *arguments):
+        monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, arguments)])
+        status = 0
+        try:
+            importlib.import_module(f's3net_plugin.commands.{name}').main()
+        except SystemExit as ended:
+            status = ended.code
+        return status, *capsys.readouterr()
+
+    return run
 
 
 class Trained(NamedTuple):

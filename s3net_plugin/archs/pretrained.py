@@ -43,12 +43,15 @@ def write_pretrained(
         raise ValueError(f'{path}: weights are written to a file that ends in {SUFFIX}')
     if not checkpoint.get('network_g'):
         raise ValueError('the checkpoint holds no network_g, the options that build its network')
-    weights = plain_state_dict(checkpoint.get('params_ema') or checkpoint.get('params'))
+    key = 'params_ema' if checkpoint.get('params_ema') else 'params'
+    weights = plain_state_dict(checkpoint.get(key))
     tensors = {name: _in_half(name, tensor) for name, tensor in weights.items()}
     sections = {'network_g': checkpoint['network_g'], 'training': training, 'scores': scores}
     metadata = {name: json.dumps(section, allow_nan=False) for name, section in sections.items()}
     with atomic_write(path) as aside:
-        aside.write_bytes(save(tensors, metadata={'format': 'pt', 'licence': 'Apache-2.0', **metadata}))
+        aside.write_bytes(
+            save(tensors, metadata={'format': 'pt', 'licence': 'Apache-2.0', 'param_key': key, **metadata})
+        )
 
 
 def _in_half(name: str, tensor: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What is measured: every piece of work, in the plain way and in the fast ones."""
+"""What is measured: every piece of work, how large, in the plain way and in the fast ones."""
 
 from __future__ import annotations
 
@@ -19,14 +19,77 @@ from s3net_plugin.benchmark.plain import (
     plain_shading_cues,
     plain_step,
 )
-from s3net_plugin.benchmark.settings import SEED, Settings
-from s3net_plugin.benchmark.timing import Work
 from s3net_plugin.losses import S3NetCharbonnierLoss, S3NetPerceptualLoss, S3NetWaveletSSIMLoss
 from s3net_plugin.models import S3NetModel
 
+SEED = 0
 LEARNING_RATE = 1e-4
 LOSS_WEIGHTS = {'charbonnier': 1.0, 'wssim': 0.5, 'perceptual': 0.1}
 DTYPE_NAMES = {torch.float32: 'float32', torch.bfloat16: 'bfloat16'}
+Work = Callable[[], object]
+
+
+class BenchmarkSettings(NamedTuple):
+    """One benchmark.
+
+    Attributes:
+        device: where everything runs.
+        encoder: of the network, plain and fast.
+        dtype: what the fast network computes in, and VGG19 with it; the plain ones are float32.
+        channels_last: whether the fast network is trained in NHWC; for inference it always runs so.
+        pad_channels: whether the fast network is trained with widths that suit tensor cores; for inference it has them.
+        compile: whether whatever is fast is compiled.
+        inference_side: height and width of the images for inference.
+        train_shapes: (batch, side) by the name of each training step.
+        loss_shape: (batch, side) for the losses.
+        rounds: how many samples of each time are taken.
+    """
+
+    device: torch.device
+    encoder: str
+    dtype: torch.dtype
+    channels_last: bool
+    pad_channels: bool
+    compile: bool
+    inference_side: int
+    train_shapes: dict[str, tuple[int, int]]
+    loss_shape: tuple[int, int]
+    rounds: int
+
+
+def choose_settings(
+    device: torch.device,
+    *,
+    dtype: torch.dtype | None = None,
+    compile: bool | None = None,
+    rounds: int | None = None,
+    quick: bool = False,
+) -> BenchmarkSettings:
+    """Return what suits ``device``; what is None is chosen for it as well.
+
+    On a GPU: bfloat16 in NHWC, compiled, images of 1024 x 1024. On the CPU: float32, not compiled, images of 256 x 256
+    and less; there NHWC makes inference faster and training slower.
+
+    Args:
+        quick: a small encoder on small images; tells that everything runs, and nothing about speed.
+    """
+    cuda = device.type == 'cuda'
+    settings = BenchmarkSettings(
+        device=device,
+        encoder='res2net101d',
+        dtype=dtype or (torch.bfloat16 if cuda else torch.float32),
+        channels_last=cuda,
+        pad_channels=cuda,
+        compile=cuda if compile is None else compile,
+        inference_side=1024 if cuda else 256,
+        train_shapes={'train_step': (3, 1024), 'train_step_512': (4, 512)} if cuda else {'train_step': (2, 128)},
+        loss_shape=(4, 512) if cuda else (2, 256),
+        rounds=rounds or (2 if quick else 15 if cuda else 9),
+    )
+    if quick:
+        small: dict[str, tuple[int, int]] = {'train_step': (2, 32)}
+        return settings._replace(encoder='resnet10t', inference_side=32, train_shapes=small, loss_shape=(1, 32))
+    return settings
 
 
 class Fast(NamedTuple):
@@ -44,14 +107,14 @@ class Case(NamedTuple):
     fast: dict[str, Fast]
 
 
-def all_cases(settings: Settings) -> list[Case]:
+def all_cases(settings: BenchmarkSettings) -> list[Case]:
     """Return everything that is measured; nothing is built yet."""
     inference = [_inference(settings, f'inference_b{batch}', batch) for batch in (1, 8)]
     steps = [_step(settings, name, *shape) for name, shape in settings.train_shapes.items()]
     return [*inference, *steps, *(_loss(settings, name) for name in LOSS_WEIGHTS), _shading(settings)]
 
 
-def _inference(settings: Settings, name: str, batch: int) -> Case:
+def _inference(settings: BenchmarkSettings, name: str, batch: int) -> Case:
     shape = (batch, 8, settings.inference_side, settings.inference_side)
 
     def plain() -> Work:
@@ -73,7 +136,7 @@ def _inference(settings: Settings, name: str, batch: int) -> Case:
     return Case(shape, plain, {name: Fast(f'optimize_for_inference, {_how(settings, True)}', fast)})
 
 
-def _step(settings: Settings, name: str, batch: int, side: int) -> Case:
+def _step(settings: BenchmarkSettings, name: str, batch: int, side: int) -> Case:
     def data() -> dict[str, Tensor]:
         return {'lq': _images(settings, batch, 8, side, side), 'gt': _images(settings, batch, 3, side, side)}
 
@@ -95,9 +158,8 @@ def _step(settings: Settings, name: str, batch: int, side: int) -> Case:
     return Case((batch, 8, side, side), plain, {name: Fast(how, fast)})
 
 
-def _loss(settings: Settings, name: str) -> Case:
-    batch, side = settings.loss_shape
-    shape = (batch, 3, side, side)
+def _loss(settings: BenchmarkSettings, name: str) -> Case:
+    shape = (settings.loss_shape[0], 3, settings.loss_shape[1], settings.loss_shape[1])
 
     def differentiate(loss: Criterion) -> Work:
         pred, target = _images(settings, *shape).requires_grad_(), _images(settings, *shape) ** 2
@@ -120,7 +182,7 @@ def _loss(settings: Settings, name: str) -> Case:
     return Case(shape, lambda: differentiate(plain_loss(name, settings.device)), ways)
 
 
-def _shading(settings: Settings) -> Case:
+def _shading(settings: BenchmarkSettings) -> Case:
     """The cues and light of one image; and, for a pair, all that comes before the network of ShadingGuidedS3Net."""
     shape = (1, 8, settings.inference_side, settings.inference_side)
 
@@ -167,7 +229,7 @@ def in_dtype(loss: Criterion, dtype: torch.dtype) -> Criterion:
     return autocast
 
 
-def train_options(settings: Settings, batch: int) -> dict[str, Any]:
+def train_options(settings: BenchmarkSettings, batch: int) -> dict[str, Any]:
     """Return the options of a training run of ``S3NetModel`` with all that makes it fast.
 
     The network is not averaged, since the plain step does not, either.
@@ -199,16 +261,16 @@ def train_options(settings: Settings, batch: int) -> dict[str, Any]:
     }
 
 
-def _network(settings: Settings) -> S3Net:
+def _network(settings: BenchmarkSettings) -> S3Net:
     torch.manual_seed(SEED)
     return S3Net(encoder=settings.encoder).to(settings.device)
 
 
-def _images(settings: Settings, *shape: int) -> Tensor:
+def _images(settings: BenchmarkSettings, *shape: int) -> Tensor:
     generator = torch.Generator().manual_seed(SEED + shape[1])
     return torch.rand(shape, generator=generator).to(settings.device)
 
 
-def _how(settings: Settings, channels_last: bool) -> str:
+def _how(settings: BenchmarkSettings, channels_last: bool) -> str:
     layout = 'NHWC' if channels_last else 'NCHW'
     return f'{DTYPE_NAMES[settings.dtype]}, {layout}' + (', compiled' if settings.compile else '')

@@ -24,6 +24,7 @@ from s3net_plugin.data.readers import DiskReader
 from s3net_plugin.data.rgbd_relight_dataset import RGBDRelightPairedDataset
 from s3net_plugin.data.sampling import SampleIndex, pick, sample_params
 from s3net_plugin.data.scene_index import index_everything
+from s3net_plugin.report.table import markdown_table
 
 _LIGHTS = ('2500_N', '3500_E', '4500_S', '5500_SW', '6500_NW', '6500_W')
 _WARM_UP = 4
@@ -101,7 +102,7 @@ def _photo(rng: np.random.Generator, size: int) -> np.ndarray:
     return np.clip(110 + 45 * image / image.std(), 0, 255).astype(np.uint8)
 
 
-def benchmark(folder: Path, *, scenes: int, size: int, samples: int) -> dict[str, Any]:
+def run_data_benchmark(folder: Path, *, scenes: int, size: int, samples: int) -> dict[str, Any]:
     """Time samples of a synthetic set in one worker process of a ``DataLoader``, without the way back from it.
 
     Args:
@@ -158,14 +159,32 @@ def _time(dataset: Any, samples: int, start: str) -> tuple[float, float]:
     return statistics.median(cpu), statistics.median(clock)
 
 
+def describe(result: dict[str, Any]) -> str:
+    """Return what ``run_data_benchmark`` found as a table to read on the screen."""
+    plain = {(row['crop'], row['start']): row['cpu_ms'] for row in result['rows'] if row['reader'] == 'plain'}
+    rows = [
+        [
+            row['reader'],
+            f'crop {row["crop"]}' if row['crop'] else f'{result["size"]}',
+            row['start'],
+            f'{row["cpu_ms"]:.1f}',
+            f'{row["samples_per_second"]:.0f}',
+            f'{plain[row["crop"], row["start"]] / row["cpu_ms"]:.1f}',
+        ]
+        for row in result['rows']
+    ]
+    head = ('reader', 'frame', 'start', 'CPU ms a sample', 'samples/s of a worker', 'times plain')
+    return f'{markdown_table(head, rows)}\n' + ', '.join(f'{key} {value}' for key, value in result['machine'].items())
+
+
 def _speedups(rows: list[dict[str, Any]]) -> dict[str, float]:
-    speedups: dict[str, float] = {}
-    for row in rows:
-        name = row['reader'] + (f'_crop{row["crop"]}' if row['crop'] else '')
-        if row['start'] == rows[0]['start']:
-            plain = next(r for r in rows if (r['reader'], r['crop']) == ('plain', row['crop']))
-            speedups[name] = plain['cpu_ms'] / row['cpu_ms']
-    return {name: ratio for name, ratio in speedups.items() if not name.startswith('plain')}
+    first = [row for row in rows if row['start'] == rows[0]['start']]
+    plain = {row['crop']: row['cpu_ms'] for row in first if row['reader'] == 'plain'}
+    return {
+        row['reader'] + (f'_crop{row["crop"]}' if row['crop'] else ''): plain[row['crop']] / row['cpu_ms']
+        for row in first
+        if row['reader'] != 'plain'
+    }
 
 
 def _machine() -> dict[str, Any]:

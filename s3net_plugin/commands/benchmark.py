@@ -17,7 +17,7 @@ from s3net_plugin.commands.arguments import command, default_device, output_file
 
 
 @command()
-def main(argv: list[str] | None = None) -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--device', choices=['cpu', 'cuda'], help='default: cuda if PyTorch sees a GPU, otherwise cpu')
     parser.add_argument(
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--rounds', type=int, help='how often each is timed, 2 or more; default: 15 on cuda, 9 on cpu')
     parser.add_argument('--quick', action='store_true', help='tiny: shows that it runs, the figures mean nothing')
     parser.add_argument('--json', type=output_file, metavar='FILE', help='write the figures there, too')
-    args = parser.parse_args(argv)
+    args = parser.parse_args()
     if args.rounds is not None and args.rounds < 2:
         parser.error('--rounds: at least 2 are needed')
     # imported here since it takes seconds, which --help should not
@@ -46,12 +46,11 @@ def main(argv: list[str] | None = None) -> None:
     settings = benchmark.choose_settings(
         device, dtype=dtype, compile=args.compile, rounds=args.rounds, quick=args.quick
     )
-    machine = benchmark.machine(device)
-    outcomes = benchmark.run(settings, announce=lambda text: print(text, file=sys.stderr))
-    print(benchmark.describe(machine, outcomes))
+    result = benchmark.run_benchmark(settings, announce=lambda text: print(text, file=sys.stderr))
+    print(benchmark.describe(result))
     if args.json:
         with atomic_write(args.json) as path:
-            path.write_text(json.dumps(benchmark.to_json(machine, outcomes), indent=2) + '\n')
-    failed = [outcome.name for outcome in outcomes if outcome.failure]
+            path.write_text(json.dumps(result, indent=2) + '\n')
+    failed = [row['name'] for row in result['rows'] if 'failure' in row]
     if failed:
         sys.exit(f'error: not measured: {", ".join(failed)}; the table says why')

@@ -11,7 +11,6 @@ import argparse
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from s3net_plugin.commands.arguments import command, output_file
 
@@ -32,32 +31,17 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def print_table(result: dict[str, Any]) -> None:
-    """Print the rows as a Markdown table."""
-    print('| reader | frame | start | CPU ms a sample | samples/s of a worker | times plain |')
-    print('|---|---|---|---|---|---|')
-    plain = {(row['crop'], row['start']): row['cpu_ms'] for row in result['rows'] if row['reader'] == 'plain'}
-    for row in result['rows']:
-        ratio = plain[row['crop'], row['start']] / row['cpu_ms']
-        frame = f'crop {row["crop"]}' if row['crop'] else f'{result["size"]}'
-        print(
-            f'| {row["reader"]} | {frame} | {row["start"]} | {row["cpu_ms"]:.1f} | {row["samples_per_second"]:.0f} '
-            f'| {ratio:.1f} |'
-        )
-    print(', '.join(f'{key} {value}' for key, value in result['machine'].items()))
-
-
 @command()
 def main() -> None:
     """Measure and print."""
     args = parse_arguments()
     # imported here since it takes seconds, which --help should not
-    from s3net_plugin.benchmark.data import benchmark
+    from s3net_plugin.benchmark.data import describe, run_data_benchmark
     from s3net_plugin.utils.files import atomic_write
 
     with tempfile.TemporaryDirectory(dir=args.folder, prefix='benchmark_data_') as folder:
-        result = benchmark(Path(folder), scenes=args.scenes, size=args.size, samples=args.samples)
-    print_table(result)
+        result = run_data_benchmark(Path(folder), scenes=args.scenes, size=args.size, samples=args.samples)
+    print(describe(result))
     if args.json:
         with atomic_write(args.json) as aside:
             aside.write_text(json.dumps(result, indent=1))

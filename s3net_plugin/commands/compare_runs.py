@@ -25,8 +25,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     # imported here since it takes seconds, which --help should not
-    from s3net_plugin.report.chart import write_chart
-    from s3net_plugin.report.compare import comparison_markdown, read_runs
+    from s3net_plugin.report.compare import comparison_markdown, read_runs, write_chart
 
     try:
         runs = read_runs(arguments.results)

@@ -18,6 +18,11 @@ def colour_transfer(image: np.ndarray, guide: np.ndarray) -> np.ndarray:
     Args:
         image: (H, W, 3), uint8.
         guide: (H', W', 3), uint8.
+
+    Example:
+        >>> image, guide = np.full((2, 2, 3), 7, np.uint8), np.full((4, 4, 3), 99, np.uint8)
+        >>> int(colour_transfer(image, guide).min()), int(colour_transfer(image, guide).max())
+        (99, 99)
     """
     source, target = image.astype(np.float64), guide.astype(np.float64)
     axes = (0, 1)

@@ -39,6 +39,7 @@ def calculate_lpips(
     weights: str | None = None,
     device: str | None = None,
     better: str = 'lower',
+    data_range: float | None = None,
 ) -> float:
     """Return the learned perceptual distance LPIPS v0.1 (Zhang et al., CVPR 2018); 0 is equal, lower is better.
 
@@ -46,7 +47,7 @@ def calculate_lpips(
     backbone from a file on disk: nothing is downloaded. It is built once per net, file and device.
 
     Args:
-        img: BGR, (H, W, 3) or (3, H, W), uint8 in [0, 255] or floating in [0, 1].
+        img: BGR, (H, W, 3) or (3, H, W), in [0, ``data_range``].
         img2: the ground truth, as ``img``.
         crop_border: pixels left out at each edge before anything is computed.
         input_order: 'HWC' or 'CHW'.
@@ -56,6 +57,7 @@ def calculate_lpips(
             in the model's.
         better: taken because BasicSR hands its option ``better`` on to the metric; only 'lower' is right. BasicSR
             itself reads a missing ``better`` as 'higher', so option files write it out.
+        data_range: the largest value that an image can have; None is 255 for uint8 and 1 for floating dtypes.
 
     Raises:
         FileNotFoundError: there are no backbone weights; the message says which file belongs where.
@@ -64,7 +66,7 @@ def calculate_lpips(
     if better != 'lower':
         raise ValueError(f"better: a lower LPIPS is better, got {better!r}; write 'lower' or leave it out")
     network = lpips_network(net, weights, device)
-    first, second = to_pair(img, img2, crop_border, input_order)
+    first, second = to_pair(img, img2, crop_border, input_order, data_range)
     height, width, channels = first.shape
     if channels != 3:
         raise ValueError(f'LPIPS needs images of 3 channels, got {channels}')

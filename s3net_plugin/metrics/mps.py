@@ -18,14 +18,15 @@ def calculate_mps(
     weights: str | None = None,
     device: str | None = None,
     better: str = 'higher',
+    data_range: float | None = None,
 ) -> float:
     """Return MPS = (SSIM + 1 - LPIPS) / 2 (NTIRE 2021 depth guided image relighting challenge); 1 is equal.
 
     Images and options are those of ``calculate_relight_ssim`` (``mode``) and ``calculate_lpips`` (``net``, ``weights``,
-    ``device``), and so are the errors.
+    ``device``), ``data_range`` is that of both, and so are the errors.
     """
     if better != 'higher':
         raise ValueError(f"better: a higher MPS is better, got {better!r}; write 'higher' or leave it out")
-    ssim = calculate_relight_ssim(img, img2, crop_border, input_order, mode)
-    lpips = calculate_lpips(img, img2, crop_border, input_order, net, weights, device)
+    ssim = calculate_relight_ssim(img, img2, crop_border, input_order, mode, data_range=data_range)
+    lpips = calculate_lpips(img, img2, crop_border, input_order, net, weights, device, data_range=data_range)
     return (ssim + 1 - lpips) / 2

@@ -27,6 +27,10 @@ def prepare_metric(opt: dict[str, Any], device: str | torch.device) -> dict[str,
         opt: as in an option file: ``type`` and the metric's own options. Left as it is.
         device: the model's.
 
+    Example:
+        >>> prepare_metric({'type': 'calculate_relight_ssim', 'crop_border': 4}, 'cpu')
+        {'type': 'calculate_relight_ssim', 'better': 'higher', 'crop_border': 4}
+
     Raises:
         FileNotFoundError: the metric's weights are missing; the message says which file belongs where.
         ValueError: an option is unknown, missing or wrong.
@@ -52,7 +56,11 @@ def prepare_metric(opt: dict[str, Any], device: str | torch.device) -> dict[str,
 def describe_metric(opt: dict[str, Any]) -> str:
     """Return in words what a metric's number depends on besides the images, defaults included, for logs and reports.
 
-    ``opt`` is as for ``prepare_metric``. Example: 'SSIM skimage7 (scikit-image 0.26.0), range [0, 255], crop_border 0'.
+    ``opt`` is as for ``prepare_metric``.
+
+    Example:
+        >>> describe_metric({'type': 'calculate_relight_ssim', 'crop_border': 4})  # doctest: +ELLIPSIS
+        'SSIM skimage7 (scikit-image ...), range [0, 255], crop_border 4'
 
     Raises:
         ValueError: an option is unknown or missing.

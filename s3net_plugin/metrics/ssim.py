@@ -31,19 +31,28 @@ def calculate_relight_ssim(
     input_order: str = 'HWC',
     mode: str = 'skimage7',
     better: str = 'higher',
+    data_range: float | None = None,
 ) -> float:
     """Return the structural similarity (Wang et al., IEEE TIP 2004), averaged over pixels and channels; 1 is equal.
 
     Computed by scikit-image on the range [0, 255], on whole windows only: a border of half a window is left out.
 
     Args:
-        img: (H, W, C) or (C, H, W), uint8 in [0, 255] or floating in [0, 1].
+        img: (H, W, C) or (C, H, W), in [0, ``data_range``].
         img2: the ground truth, as ``img``.
         crop_border: pixels left out at each edge before anything is computed.
         input_order: 'HWC' or 'CHW'.
         mode: 'skimage7', scikit-image's default (7 x 7 uniform window, sample covariance), or 'gaussian11', the paper's
             (11 x 11 Gaussian window, sigma 1.5, population covariance).
         better: taken because BasicSR hands its option ``better`` on to the metric; only 'higher' is right.
+        data_range: the largest value that an image can have; None is 255 for uint8 and 1 for floating dtypes.
+
+    Example:
+        >>> dark, bright = np.full((2, 16, 16, 3), [[[[40]]], [[[200]]]], dtype=np.uint8)
+        >>> round(calculate_relight_ssim(dark, bright, crop_border=0), 4)
+        0.3847
+        >>> calculate_relight_ssim(dark, dark, crop_border=2, mode='gaussian11')
+        1.0
 
     Raises:
         ValueError: an option is wrong, the images differ in shape or are smaller than the window.
@@ -52,7 +61,7 @@ def calculate_relight_ssim(
         raise ValueError(f'mode: no SSIM is called {mode!r}{did_you_mean(mode, _MODES)}')
     if better != 'higher':
         raise ValueError(f"better: a higher SSIM is better, got {better!r}; write 'higher' or leave it out")
-    first, second = to_pair(img, img2, crop_border, input_order)
+    first, second = to_pair(img, img2, crop_border, input_order, data_range)
     window, options = _MODES[mode]
     if min(first.shape[:2]) < window:
         height, width = first.shape[:2]

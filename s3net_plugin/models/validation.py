@@ -18,25 +18,12 @@ from tqdm import tqdm
 
 from s3net_plugin.archs.closed_form import relight_closed_form
 from s3net_plugin.metrics.baselines import colour_transfer, copy_input
+from s3net_plugin.report.pictures import relight_panel
+from s3net_plugin.report.summary import Row
 from s3net_plugin.utils import preemption
 from s3net_plugin.utils.distributed import all_gather_object
-from s3net_plugin.utils.panel import relight_panel
 
 TENSORBOARD_PANELS = 4
-
-
-class Row(NamedTuple):
-    """The scores of one method on one image of ``size`` (height, width).
-
-    ``seconds`` is the network's share of its batch, NaN for baselines.
-    """
-
-    position: int
-    image: str
-    size: tuple[int, int]
-    method: str
-    scores: dict[str, float]
-    seconds: float
 
 
 def validate(
@@ -73,7 +60,7 @@ def validate(
     rows = sorted((row for part, _ in parts for row in part), key=lambda row: row.position)
     if not model.is_train and opt['rank'] == 0:
         dataset = dataloader.dataset
-        model.report.add(dataset, rows, lambda index: _run(model, default_collate([dataset[index]]))[0].views)
+        model.report.add(dataset, rows, lambda index: _run(model, default_collate([dataset[index]]), False)[0].views)
     scores = [row.scores for row in rows if row.method == 'model']
     return {metric: float(np.mean([score[metric] for score in scores])) for metric in (scores[0] if scores else ())}
 
@@ -134,7 +121,7 @@ class _Sample(NamedTuple):
     seconds: float
 
 
-def _run(model: Any, batch: dict[str, Any]) -> list[_Sample]:
+def _run(model: Any, batch: dict[str, Any], with_baselines: bool = True) -> list[_Sample]:
     """Run the network on a batch."""
     model.feed_data(batch)
     started = time.perf_counter()
@@ -144,7 +131,7 @@ def _run(model: Any, batch: dict[str, Any]) -> list[_Sample]:
     seconds = (time.perf_counter() - started) / len(batch['lq'])
     is_guided = batch['lq'].shape[1] == 8
     # baselines are scored only, so without targets or metrics nobody would see them
-    is_scored = not model.is_train and 'gt' in batch and model.opt['val'].get('metrics')
+    is_scored = with_baselines and not model.is_train and 'gt' in batch and model.opt['val'].get('metrics')
     shaded = relight_closed_form(model.lq).image.cpu() if is_guided and is_scored else None
     samples = []
     for i, path in enumerate(batch['lq_path']):

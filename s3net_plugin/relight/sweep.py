@@ -18,8 +18,8 @@ from s3net_plugin.archs.shading import DIRECTIONS
 from s3net_plugin.relight.jobs import depth_map, files_in, one_line, report
 from s3net_plugin.relight.lights import Light, guide_under
 from s3net_plugin.relight.relighter import InputReader, NetworkInput, Relighter, downscale, resize_center_crop, to_bytes
+from s3net_plugin.report.pictures import GAP, labelled_row
 from s3net_plugin.utils.files import atomic_write
-from s3net_plugin.utils.panel import GAP, labelled_row
 
 COLUMNS = 4  # at most
 SHEET_TILE = 320  # pixels on the longer side

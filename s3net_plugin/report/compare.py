@@ -1,13 +1,18 @@
-"""Several test runs side by side, and beside what the challenge's organisers published."""
+"""Several test runs side by side, as a table and as bars, and beside what the challenge's organisers published."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any, NamedTuple
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
 from s3net_plugin.report.table import ARROWS, METHODS, markdown_table, number
+from s3net_plugin.utils.files import atomic_write
 
 # NTIRE 2021 depth guided image relighting challenge, any-to-any track (El Helou et al., CVPR Workshops 2021).
 PUBLISHED = {
@@ -156,3 +161,54 @@ def comparison_markdown(runs: Sequence[Run], *, with_published: bool = True) -> 
 
 def _cell(line: Line, metric: str) -> str:
     return number(line.means[metric]) if metric in line.means else '-'  # not measured
+
+
+def write_chart(runs: Sequence[Run], path: Path, *, with_published: bool = True) -> None:
+    """Draw the means: one chart a metric, a group of bars a data set, the published values as dashed lines.
+
+    Raises are those of ``save_figure``.
+    """
+    measured = {dataset: lines(runs, dataset) for dataset in datasets(runs)}
+    settings = metrics(runs)
+    bars = max(map(len, measured.values())) * len(measured)
+    figure = Figure(figsize=(max(4.5, 0.5 * bars) * len(settings), 5.5), layout='constrained')
+    charts = figure.subplots(1, len(settings), squeeze=False)[0]
+    for axes, (metric, setting) in zip(charts, settings.items(), strict=True):
+        _bars(axes, measured, metric)
+        for index, (name, value) in enumerate(published(setting) if with_published else ()):
+            axes.axhline(value, color=str(0.2 + 0.35 * index), linestyle='--', linewidth=1.2, label=name)
+        axes.set_title(f'{metric} ({setting["better"]} is better)')
+        axes.margins(y=0.1)
+    if with_published:
+        figure.suptitle(fill(PUBLISHED_NOTE, int(15 * figure.get_figwidth()), break_on_hyphens=False), fontsize=8)
+    save_figure(figure, path)
+
+
+def _bars(axes: Axes, measured: dict[str, list[Line]], metric: str) -> None:
+    labels = list(dict.fromkeys(line.label for dataset in measured.values() for line in dataset))
+    width = 0.8 / len(labels)
+    for index, label in enumerate(labels):
+        found = [(group, line) for group, dataset in enumerate(measured.values()) for line in dataset]
+        means = {group: line.means.get(metric) for group, line in found if line.label == label}
+        shown = {group: mean for group, mean in means.items() if mean is not None}
+        places = [group - 0.4 + (index + 0.5) * width for group in shown]
+        drawn = axes.bar(places, list(shown.values()), 0.9 * width, label=label)
+        axes.bar_label(drawn, fmt='%.3g', fontsize=8)
+    axes.set_xticks(range(len(measured)), list(measured))
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure to ``path``, whole or not at all, with one legend of all labels below its axes.
+
+    Raises:
+        OSError: it cannot be written.
+        ValueError: the suffix of ``path`` is no picture format.
+    """
+    handles = {}
+    for axes in figure.axes:
+        handles.update({label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)})
+    inches = 0.08 * max(map(len, handles)) + 0.6
+    columns = max(1, int(figure.get_figwidth() / inches))
+    figure.legend(list(handles.values()), list(handles), loc='outside lower center', ncols=columns, fontsize=9)
+    with atomic_write(path) as aside:
+        figure.savefig(aside, dpi=120)

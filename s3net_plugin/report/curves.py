@@ -10,7 +10,7 @@ from statistics import fmean
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from s3net_plugin.report.figures import legend_below, save_figure
+from s3net_plugin.report.compare import save_figure
 from s3net_plugin.report.training_log import Curve
 
 COLUMNS = 3
@@ -18,7 +18,7 @@ FEW = 20  # points that are drawn as they are
 
 
 def write_curves(runs: Mapping[str, Mapping[str, Curve]], path: Path) -> None:
-    """SampleIndex every curve of every run: one chart a name, one colour a run.
+    """Draw every curve of every run: one chart a name, one colour a run.
 
     A curve of many points is drawn faintly, with its running mean over it. Where a value is not finite the line is
     broken, and a cross at the lower edge marks the place. The axis of a loss that is positive and falls to less than a
@@ -26,11 +26,7 @@ def write_curves(runs: Mapping[str, Mapping[str, Curve]], path: Path) -> None:
 
     Args:
         runs: label -> curves by name.
-        path: the picture to write.
-
-    Raises:
-        OSError: ``path`` cannot be written.
-        ValueError: its suffix is no picture format.
+        path: the picture to write. Raises are those of ``save_figure``.
     """
     names = list(dict.fromkeys(name for curves in runs.values() for name in curves))
     columns = min(COLUMNS, len(names))
@@ -47,7 +43,6 @@ def write_curves(runs: Mapping[str, Mapping[str, Curve]], path: Path) -> None:
         axes.grid(alpha=0.3)
     for axes in charts[len(names) :]:
         axes.set_axis_off()
-    legend_below(figure)
     save_figure(figure, path)
 
 

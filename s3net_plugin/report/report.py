@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,15 +13,10 @@ from basicsr.utils import get_root_logger
 from torch import nn
 
 from s3net_plugin.report.environment import peak_memory
-from s3net_plugin.report.pictures import section, shrink, stack, write_picture
-from s3net_plugin.report.statistics import metrics_csv, notable
-from s3net_plugin.report.summary import add_dataset, start_summary
+from s3net_plugin.report.pictures import downscale, relight_panel, section, stack, write_picture
+from s3net_plugin.report.summary import Row, add_dataset, metrics_csv, notable, start_summary
 from s3net_plugin.report.table import dataset_markdown, summary_markdown
 from s3net_plugin.utils.files import atomic_write
-from s3net_plugin.utils.panel import relight_panel
-
-if TYPE_CHECKING:
-    from s3net_plugin.models.validation import Row
 
 
 class Report:
@@ -96,7 +91,7 @@ class Report:
         for kind, row in notable(best_first):
             scores = '   '.join(f'{metric} {score:.4f}' for metric, score in row.scores.items())
             views = view(row.position)
-            panel = shrink(relight_panel(views), tile_height=views['output'].shape[0])
+            panel = downscale(relight_panel(views), tile_height=views['output'].shape[0])
             panels.append((f'{kind}   {scores}   {row.image}', panel))
         return section(f'{name}: best, median and worst of {len(best_first)} images {order}', panels)
 

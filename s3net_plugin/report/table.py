@@ -71,10 +71,10 @@ def summary_markdown(summary: Mapping[str, Any]) -> str:
 
 def _facts(summary: Mapping[str, Any]) -> str:
     settings, memory, hardware = summary['settings'], summary['peak_memory'], summary['hardware']
-    averaged = 'averaged (EMA)' if settings['ema'] else 'not averaged'
+    averaged = {True: 'averaged (EMA)', False: 'not averaged', None: 'averaged or not: the file does not say'}
     peak = 'unknown' if memory['bytes'] is None else f'{memory["bytes"] / 2**20:.0f} MiB'
     facts = {
-        'weights': f'{settings["weights"]}, {averaged}' if settings['weights'] else 'none loaded',
+        'weights': f'{settings["weights"]}, {averaged[settings["ema"]]}' if settings['weights'] else 'none loaded',
         'parameters': count(summary['parameters']),
         'for an input of ' + ' x '.join(map(str, summary['complexity_input'])): (
             f'{count(summary["flops"])} FLOPs (one multiply-add is one), {count(summary["activations"])} activations'

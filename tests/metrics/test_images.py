@@ -25,6 +25,28 @@ def test_a_grey_image_gets_its_channel(order):
     assert to_pair(SQUARE[..., 0], SQUARE[..., 0], 1, order)[0].shape == (6, 6, 1)
 
 
+@pytest.mark.parametrize(
+    ('dtype', 'largest'), [(np.float32, 255), (np.uint16, 65535), (np.float64, 2.0), (np.uint8, 255)]
+)
+def test_a_named_range_is_brought_to_255(dtype, largest):
+    image = (SQUARE / 255 * largest).astype(dtype)
+    for found in to_pair(image, image, 0, 'HWC', largest):
+        np.testing.assert_allclose(found, SQUARE, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('image', 'data_range', 'message'),
+    [
+        (SQUARE, 1, 'data_range: a uint8 image has 255, got 1'),
+        (SQUARE.astype(np.float32), 50, r'lies in \[0, 50\], got values from 51 to 51$'),
+        *((SQUARE, wrong, 'data_range must be .* above 0') for wrong in (0, -1, np.nan, np.inf, '255')),
+    ],
+)
+def test_a_range_that_cannot_be_is_refused(image, data_range, message):
+    with pytest.raises(ValueError, match=message):
+        to_pair(image, image, 0, 'HWC', data_range)
+
+
 def test_images_of_different_shapes_are_both_named():
     with pytest.raises(ValueError, match=r'\(8, 8, 3\) and \(8, 7, 3\)'):
         to_pair(SQUARE, SQUARE[:, :7], 0, 'HWC')

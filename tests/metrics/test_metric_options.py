@@ -56,6 +56,7 @@ def test_any_order_and_border_is_tried(lpips_opt, order, crop_border):
         ({'crop_border': -1}, 'crop_border must be .* got -1'),
         ({'input_order': 'chw'}, "input_order must be .* got 'chw'"),
         ({'better': 'higher'}, 'a lower LPIPS is better'),
+        ({'data_range': 1}, 'a uint8 image has 255, got 1'),
     ],
 )
 def test_wrong_options_are_told_before_the_first_image(lpips_opt, change, message):

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from s3net_plugin.metrics import calculate_lpips, calculate_mps, calculate_relight_ssim
@@ -15,6 +16,12 @@ def test_is_the_mean_of_ssim_and_one_less_lpips(images, backbone, mode):
 def test_an_image_is_its_own_match(images, backbone):
     score = calculate_mps(images[0], images[0], 0, net='squeeze', weights=backbone('squeeze'), device='cpu')
     assert score == pytest.approx(1, abs=1e-12)
+
+
+def test_the_range_holds_for_both_parts(images, backbone):
+    options = {'net': 'squeeze', 'weights': backbone('squeeze'), 'device': 'cpu'}
+    floats = [image.astype(np.float64) for image in images]
+    assert calculate_mps(*floats, 0, data_range=255, **options) == calculate_mps(*images, 0, **options)
 
 
 def test_lower_is_not_better(images):

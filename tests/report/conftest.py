@@ -1,10 +1,8 @@
-import importlib.util
 import logging
-import sys
 
 import pytest
 
-from s3net_plugin.models.validation import Row
+from s3net_plugin.report.summary import Row
 
 
 @pytest.fixture
@@ -21,19 +19,6 @@ def make_rows():
         return rows
 
     return make
-
-
-@pytest.fixture
-def run_script(monkeypatch, tmp_path):
-    """Run the main function of a script in the test's own folder."""
-
-    def run(name, *arguments):
-        module = importlib.import_module(f's3net_plugin.commands.{name}')
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, 'argv', [name, *arguments])
-        module.main()
-
-    return run
 
 
 @pytest.fixture

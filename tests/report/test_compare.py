@@ -1,10 +1,10 @@
 import copy
 import json
+import re
 
 import pytest
 
-from s3net_plugin.report.chart import write_chart
-from s3net_plugin.report.compare import comparison_markdown, differences, lines, published, read_runs
+from s3net_plugin.report.compare import comparison_markdown, differences, lines, published, read_runs, write_chart
 
 PSNR = {'type': 'calculate_psnr', 'better': 'higher', 'description': 'calculate_psnr, crop_border 0'}
 LPIPS = {'type': 'calculate_lpips', 'better': 'lower', 'description': 'LPIPS alex'}
@@ -109,11 +109,12 @@ def test_what_is_no_summary_is_named_in_one_line(write, content):
     assert '\n' not in str(error.value)
 
 
-def test_the_script_prints_the_table_and_writes_the_chart(write, run_script, tmp_path, capsys):
-    folder = write('a', summary('first', 20.0))
-    run_script('compare_runs', 'a', '--output', 'new/comparison.png')
-    assert table_rows(capsys.readouterr().out)['first'][0] == '20.0000'
-    assert (tmp_path / 'new/comparison.png').read_bytes().startswith(b'\x89PNG')
+def test_the_script_prints_the_table_and_writes_the_chart(write, run_script, tmp_path):
+    folder, chart = write('a', summary('first', 20.0)), tmp_path / 'new/comparison.png'
+    status, out, _ = run_script('compare_runs', folder, '--output', chart)
+    assert status == 0
+    assert table_rows(out)['first'][0] == '20.0000'
+    assert chart.read_bytes().startswith(b'\x89PNG')
     (folder / 'summary.json').unlink()
-    with pytest.raises(SystemExit, match=r'^error: a/summary\.json: no such summary; [^\n]+$'):
-        run_script('compare_runs', 'a')
+    message, _, _ = run_script('compare_runs', folder)
+    assert re.fullmatch(r'error: \S+/a/summary\.json: no such summary; [^\n]+', message)

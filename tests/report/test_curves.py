@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from s3net_plugin.report.curves import write_curves
 
 @pytest.fixture
 def draw(monkeypatch, tmp_path):
-    """SampleIndex curves and return the figure."""
+    """Draw curves and return the figure."""
 
     def draw(runs):
         drawn = []
@@ -55,16 +56,17 @@ def test_a_loss_that_falls_far_has_a_logarithmic_axis(draw):
     assert [axes.get_yscale() for axes in figure.axes] == ['log', 'linear', 'linear']
 
 
-def test_the_script_draws_real_logs(run_script, tmp_path):
+def test_the_script_draws_real_logs(run_script, monkeypatch, tmp_path):
     line = '2026-01-01 00:00:00,000 INFO: [tiny..][epoch:  0, iter: {:7,d}, lr:(1.000e-03,)] [eta: 0:00:00, time'
     line += ' (data): 0.1 (0.0)] l_pix: 5.0000e-01 \n'
     for name in ('one', 'two'):
         (tmp_path / name).mkdir()
         (tmp_path / name / 'train_x_20260101_000000.log').write_text(''.join(line.format(i) for i in (500, 1000)))
-    run_script('plot_log', 'one', 'two')
-    with Image.open(tmp_path / 'curves.png') as picture:
+    monkeypatch.chdir(tmp_path)
+    assert run_script('plot_log', 'one', 'two') == (0, 'curves.png\n', '')
+    with Image.open('curves.png') as picture:
         assert min(picture.size) > 300
-    with pytest.raises(SystemExit, match=r'^error: three: no BasicSR training log[^\n]+$'):
-        run_script('plot_log', 'three')
-    with pytest.raises(SystemExit, match=r"^error: [^\n]*'nothing'[^\n]*$"):
-        run_script('plot_log', 'one', '--output', 'a.nothing')
+    message, _, _ = run_script('plot_log', 'three')
+    assert re.fullmatch(r'error: three: no BasicSR training log[^\n]+', message)
+    message, _, _ = run_script('plot_log', 'one', '--output', 'a.nothing')
+    assert re.fullmatch(r"error: [^\n]*'nothing'[^\n]*", message)

@@ -1,0 +1,188 @@
+"""Time by ``torch.utils.benchmark``, plain and fast in turns, and peak memory; for JSON and as a table."""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import statistics
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.benchmark import Timer
+
+from s3net_plugin.benchmark.cases import BenchmarkSettings, Case, Work, all_cases
+from s3net_plugin.report.environment import hardware
+from s3net_plugin.report.table import markdown_table
+
+WARM_UP = 3  # compile, record a CUDA graph, replay it
+SECONDS = 0.1  # of one turn, at least
+HEAD = ('work', 'input', 'plain, ms', 'fast, ms', 'speed-up', 'plain, MiB', 'fast, MiB', 'fast is')
+Result = TypeVar('Result')
+
+
+def run_benchmark(settings: BenchmarkSettings, announce: Callable[[str], None] = print) -> dict[str, Any]:
+    """Measure everything; ``announce`` is told what comes next.
+
+    Returns:
+        ``machine``; ``rows``, those of ``measure``; ``speedup_over_plain``, ratios of medians by name.
+    """
+    found, rows = machine(settings.device), []
+    torch.backends.cudnn.benchmark = True  # as in BasicSR's trainer; for the plain way, too
+    for case in all_cases(settings):
+        announce(f'{", ".join(case.fast)}: {" x ".join(map(str, case.shape))}')
+        rows += measure(case, settings)
+        # What was compiled, CUDA graphs and their memory
+        torch.compiler.reset()
+        gc.collect()
+    ratios = {row['name']: _speedup(row) for row in rows if 'failure' not in row}
+    return {'machine': found, 'rows': rows, 'speedup_over_plain': ratios}
+
+
+def measure(case: Case, settings: BenchmarkSettings) -> list[dict[str, Any]]:
+    """Return a row for each fast way of one case: ``name``, ``input`` (its shape), ``fast_is``, and ``plain`` and
+    ``fast`` with ``seconds`` and ``peak_bytes``.
+
+    What cannot be measured, for want of memory or of a compiler, has ``failure``, the reason, instead.
+    """
+    works: dict[str, Work] = {}
+    peaks: dict[str, int] = {}
+    failures: dict[str, str] = {}
+    for name, build in {'plain': case.plain, **{name: fast.build for name, fast in case.fast.items()}}.items():
+        try:
+            works[name], peaks[name] = _settle(build, settings.device)
+        except RuntimeError as error:  # so are running out of memory and all that the compiler complains about
+            failures[name] = str(error).strip().partition('\n')[0] or type(error).__name__
+    seconds = time_in_turns(works, settings.rounds) if 'plain' in works else {}
+    rows = []
+    for name, fast in case.fast.items():
+        row: dict[str, Any] = {'name': name, 'input': case.shape, 'fast_is': fast.how}
+        if failure := failures.get('plain') or failures.get(name):
+            rows.append({**row, 'failure': failure})
+        else:
+            ways = {'plain': 'plain', 'fast': name}.items()
+            rows.append(row | {way: {'seconds': seconds[key], 'peak_bytes': peaks[key]} for way, key in ways})
+    return rows
+
+
+def _settle(build: Callable[[], Work], device: torch.device) -> tuple[Work, int]:
+    """Build, warm up, and return the work and the memory it needs, its weights and what it keeps included."""
+
+    def prepare() -> Work:
+        work = build()
+        for _ in range(WARM_UP):
+            work()
+        return work
+
+    work, held, _ = allocations(prepare, device)
+    return work, held + allocations(work, device)[2]
+
+
+def time_in_turns(works: Mapping[str, Work], rounds: int) -> dict[str, dict[str, float]]:
+    """Return ``median``, ``lower`` and ``upper`` quartile of the seconds that a call of each of ``works`` takes.
+
+    They take turns, ``rounds`` (two or more) of them, every other time in reverse order: so whatever else keeps the
+    machine busy, or warms it up, hits all of them alike.
+    """
+    threads = torch.get_num_threads()
+    timers = [(name, Timer('work()', globals={'work': work}, num_threads=threads)) for name, work in works.items()]
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(rounds):
+        for name, timer in timers if number % 2 == 0 else reversed(timers):
+            times[name] += timer.blocked_autorange(min_run_time=SECONDS).times
+    return {name: quartiles(taken) for name, taken in times.items()}
+
+
+def quartiles(samples: list[float]) -> dict[str, float]:
+    """Return ``median``, ``lower`` and ``upper`` quartile of two or more samples.
+
+    >>> quartiles([5, 1, 4, 2, 3])
+    {'median': 3.0, 'lower': 2.0, 'upper': 4.0}
+    """
+    lower, median, upper = statistics.quantiles(samples, n=4, method='inclusive')
+    return {'median': median, 'lower': lower, 'upper': upper}
+
+
+def allocations(work: Callable[[], Result], device: torch.device) -> tuple[Result, int, int]:
+    """Call ``work``; return its result, the bytes it left allocated, and the most that it had, in addition.
+
+    On a GPU that is memory taken from it (``reserved``): what lives inside a CUDA graph counts in no other figure. On
+    the CPU it is tensors, which the profiler sees come and go, from the calling thread.
+    """
+    gc.collect()
+    if device.type == 'cuda':
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+        before = torch.cuda.memory_reserved()
+        torch.cuda.reset_peak_memory_stats()
+        result = work()
+        torch.cuda.synchronize()
+        peak = torch.cuda.max_memory_reserved()
+        torch.cuda.empty_cache()
+        return result, torch.cuda.memory_reserved() - before, peak - before
+    # The profiler's C++ side has a log of its own, which tells about every start.
+    os.environ.setdefault('KINETO_LOG_LEVEL', '99')
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        result = work()
+    events: Any = profiler.profiler.kineto_results.events()
+    held = peak = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        if event.name() == '[memory]':
+            held += event.nbytes()
+            peak = max(peak, held)
+    return result, held, peak
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """Return hardware, threads, versions, and ``load``: how many processes have wanted a core in the last minute."""
+    return {
+        **hardware(device),
+        'cores': os.cpu_count(),
+        'threads': torch.get_num_threads(),
+        'instructions': torch.backends.cpu.get_cpu_capability(),
+        'load': round(os.getloadavg()[0], 2) if hasattr(os, 'getloadavg') else None,
+        'torch': torch.__version__,
+        'python': platform.python_version(),
+    }
+
+
+def describe(result: Mapping[str, Any]) -> str:
+    """Return what ``run_benchmark`` found as a table to read on the screen."""
+    facts = ', '.join(f'{name} {value}' for name, value in result['machine'].items() if value is not None)
+    return '\n'.join(
+        [
+            f'Measured on: {facts}',
+            '',
+            markdown_table(HEAD, map(_cells, result['rows'])),
+            '',
+            'Medians, with the quartiles in brackets; plain and fast took turns. MiB: the most memory that one needs,',
+            'its weights included (tensors on the CPU; on a GPU what was taken from it). VGG19 has random weights.',
+        ]
+    )
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    start = (row['name'], ' x '.join(map(str, row['input'])))
+    if 'failure' in row:
+        return (*start, *5 * ('not measured',), f'{row["fast_is"]}: {row["failure"]}')
+    ways = (row['plain'], row['fast'])
+    milliseconds = [[_number(1e3 * value) for value in way['seconds'].values()] for way in ways]
+    times = [f'{median} ({lower} to {upper})' for median, lower, upper in milliseconds]
+    return (
+        *start,
+        *times,
+        f'{_speedup(row):.2f} x',
+        *(_number(way['peak_bytes'] / 2**20) for way in ways),
+        row['fast_is'],
+    )
+
+
+def _speedup(row: Mapping[str, Any]) -> float:
+    return row['plain']['seconds']['median'] / row['fast']['seconds']['median']
+
+
+def _number(value: float) -> str:
+    """Three digits are worth reading."""
+    return f'{value:.0f}' if value >= 100 else f'{value:.3g}'
