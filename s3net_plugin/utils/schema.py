@@ -24,6 +24,7 @@ class Section(BaseModel):
     ``value is not ...``; a choice needs none.
 
     Example:
+        >>> from pydantic import Field
         >>> class Speed(Section):
         ...     accumulate: int = Field(1, ge=1, description='a number of slices, at least 1')
         >>> Speed.parse({'accumulate': 0}, 'train')
