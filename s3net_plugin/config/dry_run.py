@@ -101,12 +101,16 @@ def _output_shape(net: nn.Module, lq: Tensor) -> tuple[tuple[int, ...], Any]:
         output = net(lq[None])
         return tuple(lq.shape), tuple(output.shape[1:]) if isinstance(output, Tensor) else f'a {type(output).__name__}'
 
+    shadow = copy.deepcopy(net).to('meta')
     try:
-        return run(copy.deepcopy(net).to('meta'), lq.to('meta'))
-    except Exception as error:
-        if not (isinstance(error, NotImplementedError) or 'meta' in str(error).lower()):
-            raise
-    return _corner_first(lambda side: run(net, lq[:, :side, :side]))  # it computes what depends on values
+        return run(shadow, lq.to('meta'))
+    except Exception as error:  # the size is wrong, or not all of the network can do without values
+        refusal = error
+    try:
+        run(shadow, lq[:, :_SIDE, :_SIDE].to('meta'))
+    except Exception:
+        return _corner_first(lambda side: run(net, lq[:, :side, :side]))
+    raise refusal
 
 
 def _check_losses(losses: dict[str, nn.Module], gt: Tensor, model: type) -> None:

@@ -12,7 +12,7 @@ from s3net_plugin.archs.pretrained import SUFFIX, read_checkpoint
 from s3net_plugin.config.values import error_context
 from s3net_plugin.utils.checkpoint import check_fit, load_weights_only
 from s3net_plugin.utils.errors import OptionError
-from s3net_plugin.utils.schema import unknown_option
+from s3net_plugin.utils.names import suggestion
 
 _PATH = {'resume_state', 'ignore_resume_networks', 'experiments_root', 'results_root'}
 _PATH_PREFIXES = ('pretrain_network_', 'strict_load_', 'param_key_')
@@ -21,8 +21,8 @@ _PATH_PREFIXES = ('pretrain_network_', 'strict_load_', 'param_key_')
 def check_path(path: dict[str, Any], opt: Mapping[str, Any], networks: Mapping[str, nn.Module], resumes: bool) -> None:
     """Check the section ``path``; the weights that training starts from do not matter to a run that ``resumes``."""
     for key in [key for key in path if key not in _PATH and not str(key).startswith(_PATH_PREFIXES)]:
-        error = unknown_option(key, _PATH | {p + 'g' for p in _PATH_PREFIXES}).within('path')
-        raise OptionError('path', f'{error.problem} (BasicSR would make a directory of it)', error.hint)
+        hint = suggestion(key, _PATH | {p + 'g' for p in _PATH_PREFIXES})
+        raise OptionError('path', f'unknown option {key!r}', f'{hint} (BasicSR would make a directory of it)')
     for key in [key for key in path if str(key).startswith('strict_load_')]:
         if not isinstance(path[key], bool):
             raise OptionError(f'path:{key}', f'{path[key]!r} is not true or false')

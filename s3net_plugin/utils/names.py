@@ -17,7 +17,7 @@ def suggestion(name: object, known: Iterable[object], *, or_all: bool = True) ->
 
     Example:
         >>> suggestion('bf16', ['bfloat16', 'float16'])
-        "did you mean 'bfloat16' or 'float16'?"
+        "did you mean 'bfloat16'?"
     """
     names = sorted(str(item) for item in known)
     near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.65)

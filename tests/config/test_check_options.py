@@ -154,7 +154,11 @@ def test_what_works_is_accepted_without_a_word(check, changes, capsys):
         ({'logger:print_freq': 0}, 'logger:print_freq', '0 is not a number of iterations, at least 1'),
         ({'logger:use_tb_logger': 'false'}, 'logger:use_tb_logger', "'false' is not true or false"),
         ({'logger:wandb': {'ofline': True}}, 'logger:wandb', "unknown option 'ofline'; did you mean 'offline'?"),
-        ({'path:resume_stat': None}, 'path', "'resume_stat' (BasicSR would make a directory of it); did you mean"),
+        (
+            {'path:resume_stat': None},
+            'path',
+            "'resume_stat'; did you mean 'resume_state'? (BasicSR would make a directory",
+        ),
         ({'path:strict_load_g': 'no'}, 'path:strict_load_g', "'no' is not true or false"),
         ({'path:ignore_resume_networks': 5}, 'path:ignore_resume_networks', '5 is not a list'),
         ({'path:pretrain_network_g': 5}, 'path:pretrain_network_g', '5 is not the path of a file'),
@@ -256,6 +260,15 @@ def test_a_network_that_has_to_be_computed_sees_a_corner_or_the_whole_where_it_r
     net = ByValue(smallest)
     rehearse_large(net)
     assert net.sides == sides
+
+
+def test_a_network_that_takes_corners_only_is_refused():
+    class UpTo100(nn.Module):
+        def forward(self, images):
+            return images + torch.zeros(100, 100, device=images.device)[: images.shape[2], : images.shape[3]]
+
+    with pytest.raises(OptionError, match=r'its first sample is \(3, 256, 256\): The size of tensor a \(256\)'):
+        rehearse_large(UpTo100())
 
 
 def test_a_loss_that_refuses_a_corner_sees_the_whole():
