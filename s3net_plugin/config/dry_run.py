@@ -101,13 +101,15 @@ def _output_shape(net: nn.Module, lq: Tensor) -> tuple[tuple[int, ...], Any]:
         output = net(lq[None])
         return tuple(lq.shape), tuple(output.shape[1:]) if isinstance(output, Tensor) else f'a {type(output).__name__}'
 
-    shadow = copy.deepcopy(net).to('meta')
+    def run_on_meta(images: Tensor) -> tuple[tuple[int, ...], Any]:
+        return run(copy.deepcopy(net).to('meta'), images.to('meta'))
+
     try:
-        return run(shadow, lq.to('meta'))
+        return run_on_meta(lq)
     except Exception as error:  # the size is wrong, or not all of the network can do without values
         refusal = error
     try:
-        run(shadow, lq[:, :_SIDE, :_SIDE].to('meta'))
+        run_on_meta(lq[:, :_SIDE, :_SIDE])
     except Exception:
         return _corner_first(lambda side: run(net, lq[:, :side, :side]))
     raise refusal

@@ -267,7 +267,7 @@ def test_a_network_that_takes_corners_only_is_refused():
         def forward(self, images):
             return images + torch.zeros(100, 100, device=images.device)[: images.shape[2], : images.shape[3]]
 
-    with pytest.raises(OptionError, match=r'its first sample is \(3, 256, 256\): The size of tensor a \(256\)'):
+    with pytest.raises(OptionError, match=r'its first sample is \(3, 256, 256\): .*100'):
         rehearse_large(UpTo100())
 
 
