@@ -39,6 +39,7 @@ setup(
         'matplotlib>=3.7',
         'numpy>=1.26,<3',
         'pillow>=10.1',
+        'pydantic>=2',
         'pyyaml>=6',
         'scikit-image>=0.22,<1',
         'tifffile>=2022.8',

@@ -4,50 +4,37 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import sys
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import torch
+from basicsr.models.video_base_model import VideoBaseModel
 from basicsr.utils.registry import ARCH_REGISTRY, MODEL_REGISTRY
 
 from s3net_plugin.compat import no_log_file_yet
+from s3net_plugin.config import stock_keys
 from s3net_plugin.config.datasets import build_dataset
 from s3net_plugin.config.dry_run import dry_run
+from s3net_plugin.config.sections import DistParams, Logger, Top
 from s3net_plugin.config.training import check_train
 from s3net_plugin.config.validation import check_val
-from s3net_plugin.config.values import (
-    build,
-    check_at_least,
-    check_flags,
-    check_label,
-    is_number,
-    is_third_party,
-    known,
-    named,
-    registered,
-    reject_typos,
-    require,
-    source_of,
-    subsection,
-)
+from s3net_plugin.config.values import admit, build, check_label, error_context, is_third_party, registered
 from s3net_plugin.config.weights import check_path
-from s3net_plugin.config.yaml_file import numbers_read_as_text
 from s3net_plugin.utils.checkpoint import without_pretraining
 from s3net_plugin.utils.errors import OptionError
-from s3net_plugin.utils.names import did_you_mean
-
-# The keys that BasicSR 1.4.2's own code reads.
-_TOP = {'name', 'model_type', 'scale', 'num_gpu', 'manual_seed', 'datasets', 'path', 'train', 'val', 'logger'}
-_TOP |= {'dist_params', 'find_unused_parameters', 'crop_border'}
+from s3net_plugin.utils.names import suggestion
+from s3net_plugin.utils.schema import check_section, looks_like_number, number_as_text
 
 
 def check_options(
     opt: dict[str, Any], *, is_train: bool, where: str, resumes: bool = False, processes: int = 1
 ) -> None:
     """Check the options of one run. Nothing is written; what the run needs is built and tried once, and dropped.
+
+    Options that BasicSR passes over are named in one line of output. Of several processes one has to check.
 
     Args:
         opt: the option file's content; left as it is.
@@ -61,83 +48,109 @@ def check_options(
     """
     try:
         with no_log_file_yet():
-            _check(deepcopy(opt), is_train, resumes, processes)
+            unread = _check(deepcopy(opt), is_train, resumes, processes)
     except OptionError as error:
-        raise OptionError(f'{where}: {error}') from None
+        raise error.within('', where=where) from None
+    if unread and os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0':
+        print(f'{where}: nothing reads {", ".join(unread)}', flush=True)
 
 
-def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -> None:
+def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -> list[str]:
+    """Return the places of options that nothing reads."""
     for place, text in numbers_read_as_text(opt):
-        raise OptionError(f'{place} is the text {text!r}, not a number; YAML wants 1.0e-3 for 1e-3, 0.03125 for 1/32')
-    require(opt, ['name', 'model_type', 'num_gpu', 'datasets', 'path'], '')
+        raise OptionError(place, *number_as_text(text))
+    unread: list[str] = []
+    Top.parse(opt)
     model = registered(MODEL_REGISTRY, opt['model_type'], 'model_type')
+    networks_read = {str(key) for key in opt if str(key).startswith('network_')}
     if not is_third_party(model):
-        networks_read = set(re.findall(r"opt\['(network_\w+)'\]", source_of(model)))
-        known(opt, _TOP | networks_read, '')
-        require(opt, networks_read if is_train else ['network_g'], '')
+        read = stock_keys.keys_of(stock_keys.OF_MODELS, model)
+        unread += admit(opt, stock_keys.TOP | read, '')
+        networks_read = {key for key in read if key.startswith('network_')}
+        check_section(opt, '', sorted(networks_read) if is_train else ['network_g'])
     check_label(opt['name'], 'name')
-    check_at_least(opt, 'scale', 1, 'a number', '')
-    seed = opt.get('manual_seed')
-    if seed is not None and not (is_number(seed, int) and 0 <= seed < 2**31):
-        raise OptionError(f'manual_seed: {seed!r} is not a whole number from 0 to 2147483647')
-    _check_devices(opt)
-    _check_names(subsection(opt, 'datasets'))
+    _check_devices(opt, unread)
+    _check_names(opt)
     datasets = {
-        str(phase): build_dataset(str(phase), options, opt, is_train, processes)
-        for phase, options in subsection(opt, 'datasets').items()
+        str(phase): build_dataset(str(phase), options, opt, is_train, processes, unread)
+        for phase, options in opt['datasets'].items()
     }
     networks = {}
-    for key in [key for key in opt if str(key).startswith('network_')]:
+    for key in sorted(networks_read & opt.keys()):
         if resumes and isinstance(opt[key], dict):
             opt[key] = without_pretraining(opt[key])
         networks[key] = build(ARCH_REGISTRY, opt[key], key)
-    check_path(subsection(opt, 'path'), opt, networks, resumes)
+    check_path(opt['path'], opt, networks, resumes)
     losses = {}
     if is_train:
-        require(opt, ['train', 'logger'], '')
-        require(subsection(opt, 'datasets'), ['train'], 'datasets')
-        _check_logger(subsection(opt, 'logger'))
-        losses = check_train(subsection(opt, 'train'), model, networks)
+        check_section(opt, '', ['train', 'logger'])
+        check_section(opt['datasets'], 'datasets', ['train'])
+        _check_logger(opt['logger'], unread)
+        losses = check_train(opt['train'], model, networks, unread)
         if hasattr(model, 'check_train_options'):
-            with named('train'):
+            with error_context('train'):
                 model.check_train_options(opt)
-    check_val(opt, is_train)
+    check_val(opt, is_train, unread)
+    if issubclass(model, VideoBaseModel) and set(datasets) - {'train'}:
+        _check_video(opt, model)
     dry_run(opt, model, datasets, networks.get('network_g'), losses)
+    return unread
 
 
-def _check_names(datasets: dict[str, Any]) -> None:
+def numbers_read_as_text(opt: Any, where: str = '') -> Iterator[tuple[str, str]]:
+    """Yield ``(where, text)`` for every text that looks like a number: YAML reads ``1e-3`` and ``1/32`` so.
+
+    Values named ``name``, ``suffix`` or ``version`` are labels and may look like anything.
+    """
+    items = opt.items() if isinstance(opt, dict) else enumerate(opt) if isinstance(opt, list) else ()
+    for key, value in items:
+        place = f'{where}:{key}' if where else str(key)
+        if looks_like_number(value) and key not in ('name', 'suffix', 'version'):
+            yield place, value
+        yield from numbers_read_as_text(value, place)
+
+
+def _check_names(opt: dict[str, Any]) -> None:
     """Data sets are told apart by their names, in the log, in tables and by their folders."""
-    if not datasets:
-        raise OptionError('datasets: none is given')
-    seen: dict[str, str] = {}
-    for phase, options in datasets.items():
-        kind = str(phase).split('_')[0]
-        name = f'{kind}:{options.get("name") if isinstance(options, dict) else phase}'
+    if not opt['datasets']:
+        raise OptionError('datasets', 'none is given')
+    seen: dict[str, Any] = {}
+    for phase, options in opt['datasets'].items():
+        name = check_section(options, f'datasets:{phase}', ['name'])['name']
+        place = f'datasets:{phase}:name'
+        if isinstance(name, (int, float)) and (opt.get('val') or {}).get('save_img'):
+            raise OptionError(place, f'{name!r} is a number, of which BasicSR can make no folder', 'put it in quotes')
+        check_label(str(name) if isinstance(name, (int, float)) else name, place, nested=True)
+        name = f'{str(phase).split("_")[0]}:{name}'
         if name in seen:
-            raise OptionError(f'datasets:{phase}:name: datasets:{seen[name]} has the same; give each its own')
-        seen[name] = str(phase)
+            raise OptionError(place, f'datasets:{seen[name]} has the same', 'give each its own')
+        seen[name] = phase
 
 
-def _check_logger(logger: dict[str, Any]) -> None:
-    require(logger, ['print_freq', 'save_checkpoint_freq', 'use_tb_logger'], 'logger')
-    check_flags(logger, ['use_tb_logger'], 'logger')
-    if logger['use_tb_logger'] and Path('tb_logger').exists() and not Path('tb_logger').is_dir():
-        raise OptionError('logger:use_tb_logger: tb_logger, the folder that BasicSR logs to, is a file here')
-    reject_typos(logger, {'print_freq', 'save_checkpoint_freq', 'use_tb_logger', 'wandb'}, 'logger')
-    for name in ('print_freq', 'save_checkpoint_freq'):
-        check_at_least(logger, name, 1, 'a number of iterations', 'logger:', needed=True)
-    wandb = logger.get('wandb') or {}
-    require(wandb, [], 'logger:wandb')
-    reject_typos(wandb, {'project', 'resume_id', 'offline'}, 'logger:wandb')
+def _check_video(opt: dict[str, Any], model: type) -> None:
+    """BasicSR's video models read ``val:metrics`` in any case, and gather the scores on a GPU."""
+    if 'metrics' not in opt['val']:
+        raise OptionError('val', f"the option 'metrics' is missing, which {model.__name__} reads", 'write metrics: ~')
+    if opt['val']['metrics'] is not None and not torch.cuda.is_available():
+        raise OptionError('val:metrics', f'{model.__name__} scores on a GPU only', 'write metrics: ~ to go without')
+
+
+def _check_logger(logger: Any, unread: list[str]) -> None:
+    options = Logger.parse(logger, 'logger')
+    if options.use_tb_logger and Path('tb_logger').exists() and not Path('tb_logger').is_dir():
+        raise OptionError('logger:use_tb_logger', 'tb_logger, the folder that BasicSR logs to, is a file here')
+    unread += admit(logger, stock_keys.LOGGER, 'logger')
+    wandb = check_section(logger.get('wandb') or {}, 'logger:wandb')
+    unread += admit(wandb, stock_keys.WANDB, 'logger:wandb')
     if not wandb.get('project'):
         return
     if importlib.util.find_spec('wandb') is None:
-        raise OptionError("logger:wandb: wandb is not installed; pip install 's3net_plugin[wandb]'")
-    if not logger['use_tb_logger']:
-        raise OptionError('logger:wandb needs use_tb_logger: true, since it reads the TensorBoard log')
+        raise OptionError('logger:wandb', 'wandb is not installed', "pip install 's3net_plugin[wandb]'")
+    if not options.use_tb_logger:
+        raise OptionError('logger:wandb', 'needs use_tb_logger: true, since it reads the TensorBoard log')
     offline = wandb.get('offline') or os.environ.get('WANDB_MODE', 'online') != 'online'
     if not offline and not sys.stdin.isatty() and not _has_wandb_key():  # at a terminal it asks
-        raise OptionError('logger:wandb: nobody is logged in; run `wandb login`, or set offline: true')
+        raise OptionError('logger:wandb', 'nobody is logged in', 'run `wandb login`, or set offline: true')
 
 
 def _has_wandb_key() -> bool:
@@ -146,17 +159,13 @@ def _has_wandb_key() -> bool:
     return given or Path(os.environ.get('NETRC', '~/.netrc')).expanduser().is_file()
 
 
-def _check_devices(opt: dict[str, Any]) -> None:
+def _check_devices(opt: dict[str, Any], unread: list[str]) -> None:
     wanted, present = opt['num_gpu'], torch.cuda.device_count()
-    if wanted != 'auto' and (not is_number(wanted, int) or wanted < 0):
-        raise OptionError(f"num_gpu: {wanted!r} is neither 'auto' nor a number of GPUs")
     if wanted != 'auto' and wanted > present:
-        raise OptionError(f"num_gpu: {wanted} asked for, PyTorch sees {present}; 'auto' takes what is there, 0 the CPU")
-    distribution = opt.get('dist_params') or {}
-    require(distribution, [], 'dist_params')
-    known(distribution, {'backend', 'port'}, 'dist_params')
-    backend, backends = distribution.get('backend'), torch.distributed.Backend.backend_list
+        hint = "'auto' takes what is there, 0 the CPU"
+        raise OptionError('num_gpu', f'{wanted} asked for, PyTorch sees {present}', hint)
+    section = opt.get('dist_params') or {}
+    backend, backends = DistParams.parse(section, 'dist_params').backend, torch.distributed.Backend.backend_list
+    unread += admit(section, stock_keys.DIST_PARAMS, 'dist_params')
     if backend is not None and backend not in backends:
-        raise OptionError(f'dist_params:backend: {backend!r} is unknown{did_you_mean(backend, backends)}')
-    if distribution.get('port') is not None and not is_number(distribution['port'], int):
-        raise OptionError(f'dist_params:port: {distribution["port"]!r} is not a number')
+        raise OptionError('dist_params:backend', f'{backend!r} is unknown', suggestion(backend, backends))

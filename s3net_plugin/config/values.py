@@ -1,20 +1,21 @@
-"""What all checks are made of: known names, values of the right kind, constructors that take them."""
+"""What all checks are made of: known names, constructors that take what is given, one line for what is wrong."""
 
 from __future__ import annotations
 
 import inspect
 import logging
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, cast
+from pathlib import PurePath
+from typing import Any
 
 import torch
 from basicsr.utils.registry import Registry
 
+from s3net_plugin.config.stock_keys import PUBLISHED
 from s3net_plugin.utils.errors import OptionError
-from s3net_plugin.utils.names import did_you_mean
+from s3net_plugin.utils.names import edit_distance, suggestion
+from s3net_plugin.utils.schema import check_section, unknown_option
 
 # The name in an annotation: (types that a value may have, in words)
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
@@ -37,9 +38,18 @@ def uses_gpu(opt: Mapping[str, Any]) -> bool:
     return opt['num_gpu'] != 0 and torch.cuda.is_available()
 
 
-def is_number(value: Any, kind: type | tuple[type, ...] = (int, float)) -> bool:
-    """Whether ``value`` is a finite number; true and false are none."""
-    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(cast(float, value))
+def admit(names: Iterable[Any], known: set[str], place: str) -> list[str]:
+    """Return the places of unknown names in a section of BasicSR's, which passes over what it does not know.
+
+    Raises:
+        OptionError: a name is one slip away from a known one, and no published option file has it.
+    """
+    unread = sorted(str(name) for name in set(names) - known)
+    for name in unread:
+        near = sorted(other for other in known if edit_distance(name, other) <= 2)
+        if near and name not in PUBLISHED:
+            raise OptionError(place, f'unknown option {name!r}', suggestion(name, near))
+    return [f'{place}:{name}' if place else name for name in unread]
 
 
 def registered(registry: Registry, name: Any, place: str) -> Any:
@@ -47,50 +57,58 @@ def registered(registry: Registry, name: Any, place: str) -> Any:
     for key in (name, f'{name}_basicsr'):
         if key in registry:
             return registry.get(key)
-    raise OptionError(f'{place}: no {registry._name} named {name!r} is registered{did_you_mean(name, registry.keys())}')
+    hint = suggestion(name, registry.keys())
+    raise OptionError(place, f'no {registry._name} named {name!r} is registered', hint)
 
 
 def build(registry: Registry, section: Any, place: str) -> Any:
     """Build what a section with a ``type`` describes."""
-    if not isinstance(section, dict):
-        raise OptionError(f'{place}: expected options with a type, got {section!r}')
-    require(section, ['type'], place)
-    cls = registered(registry, section['type'], f'{place}:type')
-    arguments = {key: value for key, value in section.items() if key != 'type'}
-    fits(cls, arguments, place)
-    with named(place):
+    arguments = check_section(section, place, ['type'])
+    cls = registered(registry, arguments.pop('type'), f'{place}:type')
+    check_signature(cls, arguments, place)
+    with error_context(place):
         return cls(**arguments)
 
 
 @contextmanager
-def named(place: str) -> Iterator[None]:
-    """Turn what code says of bad options into one line; its warnings are said when the run itself calls it."""
+def error_context(place: str, said: str = '') -> Iterator[None]:
+    """Turn what code says of bad options into one line, after what is ``said`` first; its warnings are said when the
+    run itself calls it."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         yield
-    except OptionError:
-        raise
+    except OptionError as error:
+        raise error.within(place) from None
     except KeyError as error:
-        raise OptionError(f'{place}: {error} is missing or unknown') from None
+        raise OptionError(place, f'{error} is missing or unknown') from None
     except Exception as error:  # foreign code says anything in any way
         message = ' '.join(str(error).split()) or type(error).__name__
-        raise OptionError(f'{place}: {message}') from None
+        raise OptionError(place, f'{said}: {message}' if said else message) from None
     finally:
         logging.disable(disabled)
 
 
-def fits(function: Callable, arguments: Mapping[str, Any], place: str, given: Iterable[str] = ()) -> None:
-    """Check names and, as far as annotations tell, types; ``given`` are parameters that an option file cannot set."""
+def check_signature(
+    function: Callable, arguments: Mapping[str, Any], place: str, given: Iterable[str] = ()
+) -> set[str] | None:
+    """Check names and, as far as annotations tell, types; ``given`` are parameters that an option file cannot set.
+
+    Returns:
+        The names that it knows where it takes any other as well; None where all are known.
+    """
     parameters = inspect.signature(function).parameters
     for name, value in arguments.items():
         if name in parameters:
             _check_kind(parameters[name].annotation, value, f'{place}:{name}')
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        return
-    known(set(arguments), set(parameters) - set(given), place)
-    required = [n for n, p in parameters.items() if p.default is p.empty and n not in given]
-    require(arguments, required, place)
+    named = {name: p for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD and name not in given}
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for name in sorted(set(arguments) - set(named), key=str):
+        if not takes_any:
+            raise unknown_option(name, named).within(place)
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    check_section(arguments, place, [n for n, p in named.items() if p.default is p.empty and p.kind not in optional])
+    return set(named) if takes_any else None
 
 
 def _check_kind(annotation: Any, value: Any, place: str) -> None:
@@ -100,69 +118,14 @@ def _check_kind(annotation: Any, value: Any, place: str) -> None:
         return
     kinds = [_KINDS[name] for name in names if name != 'none']
     if not any(isinstance(value, types) and (bool in types or not isinstance(value, bool)) for types, _ in kinds):
-        raise OptionError(f'{place}: {value!r} is not {" or ".join(words for _, words in kinds)}')
+        raise OptionError(place, f'{value!r} is not {" or ".join(words for _, words in kinds)}')
 
 
-def known(names: Iterable[str], known_names: set[str], place: str, *also: str) -> None:
-    """Check that every one of ``names`` is known; ``also`` are further names to suggest."""
-    for name in sorted(set(names) - known_names, key=str):
-        prefix = f'{place}: ' if place else ''
-        raise OptionError(f'{prefix}unknown option {name!r}{did_you_mean(name, known_names | set(also))}')
-
-
-def reject_typos(names: Iterable[str], known_names: set[str], place: str) -> None:
-    """Refuse unknown names that are near to known ones: where options that nothing reads have always been passed over,
-    in BasicSR's own option files too."""
-    for name in sorted(set(names) - known_names, key=str):
-        near = did_you_mean(name, known_names, or_all=False)
-        if near:
-            raise OptionError(f'{place}: unknown option {name!r}{near}')
-
-
-def require(section: Any, names: Iterable[str], place: str) -> None:
-    """Check that a section is one and has all of ``names``."""
-    if not isinstance(section, dict):
-        raise OptionError(f'{place}: expected a section of options, got {section!r}')
-    for name in names:
-        if name not in section:
-            prefix = f'{place}: ' if place else ''
-            near = did_you_mean(name, section, or_all=False)
-            raise OptionError(f'{prefix}the option {name!r} is missing{near}')
-
-
-def subsection(opt: dict[str, Any], name: str, place: str = '') -> dict[str, Any]:
-    """Return a section that is there; ``place`` begins the message."""
-    if not isinstance(opt[name], dict):
-        raise OptionError(f'{place}{name}: expected a section of options, got {opt[name]!r}')
-    return opt[name]
-
-
-def source_of(cls: type) -> str:
-    """Return the source of a class and of what it inherits from BasicSR and this package: it tells what is read."""
-    return ''.join(inspect.getsource(base) for base in cls.__mro__ if not is_third_party(base))
-
-
-def check_label(value: Any, place: str) -> None:
-    """Check what becomes the name of a folder."""
+def check_label(value: Any, place: str, *, nested: bool = False) -> None:
+    """Check what becomes the name of a folder, or, ``nested``, of a folder in another one."""
     if not isinstance(value, str):
-        raise OptionError(f'{place}: {value!r} is not text; put it in quotes')
-    if not value.strip() or value in ('.', '..') or Path(value).name != value or len(value) > 200:
-        raise OptionError(f'{place}: {value!r} cannot be the name of a folder')
-
-
-def check_at_least(
-    section: dict[str, Any], name: str, smallest: int, what: str, place: str, *, needed: bool = False
-) -> None:
-    """Check a whole number, which may be left out, or have no value (``~``), unless it is ``needed``."""
-    value = section.get(name)
-    if value is None and not needed:
-        return
-    if value is None or not is_number(value) or value < smallest or value != int(value):
-        raise OptionError(f'{place}{name}: {value!r} is not {what}, at least {smallest}')
-
-
-def check_flags(section: dict[str, Any], names: Iterable[str], place: str) -> None:
-    """Check options that are true or false, and may be left out: any text would count as true."""
-    for name in names:
-        if not isinstance(section.get(name, False), bool):
-            raise OptionError(f'{place}:{name}: {section[name]!r} is not true or false')
+        raise OptionError(place, f'{value!r} is not text', 'put it in quotes')
+    parts = PurePath(value).parts
+    plain = value.strip() and parts and '..' not in parts and not PurePath(value).is_absolute()
+    if not plain or len(value) > 200 or (PurePath(value).name != value and not nested):
+        raise OptionError(place, f'{value!r} cannot be the name of a folder')

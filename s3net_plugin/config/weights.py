@@ -9,10 +9,10 @@ from typing import Any
 from torch import nn
 
 from s3net_plugin.archs.pretrained import SUFFIX, read_checkpoint
-from s3net_plugin.config.values import check_flags
+from s3net_plugin.config.values import error_context
 from s3net_plugin.utils.checkpoint import check_fit, load_weights_only
 from s3net_plugin.utils.errors import OptionError
-from s3net_plugin.utils.names import did_you_mean
+from s3net_plugin.utils.names import suggestion
 
 _PATH = {'resume_state', 'ignore_resume_networks', 'experiments_root', 'results_root'}
 _PATH_PREFIXES = ('pretrain_network_', 'strict_load_', 'param_key_')
@@ -21,30 +21,32 @@ _PATH_PREFIXES = ('pretrain_network_', 'strict_load_', 'param_key_')
 def check_path(path: dict[str, Any], opt: Mapping[str, Any], networks: Mapping[str, nn.Module], resumes: bool) -> None:
     """Check the section ``path``; the weights that training starts from do not matter to a run that ``resumes``."""
     for key in [key for key in path if key not in _PATH and not str(key).startswith(_PATH_PREFIXES)]:
-        raise OptionError(
-            f'path: unknown option {key!r}{did_you_mean(key, _PATH | {p + "g" for p in _PATH_PREFIXES})}'
-            ' (BasicSR would make a directory of it)'
-        )
-    check_flags(path, [key for key in path if str(key).startswith('strict_load_')], 'path')
+        hint = suggestion(key, _PATH | {p + 'g' for p in _PATH_PREFIXES})
+        raise OptionError('path', f'unknown option {key!r}', f'{hint} (BasicSR would make a directory of it)')
+    for key in [key for key in path if str(key).startswith('strict_load_')]:
+        if not isinstance(path[key], bool):
+            raise OptionError(f'path:{key}', f'{path[key]!r} is not true or false')
     if not isinstance(path.get('ignore_resume_networks') or [], list):
-        raise OptionError(f'path:ignore_resume_networks: {path["ignore_resume_networks"]!r} is not a list of networks')
+        problem = f'{path["ignore_resume_networks"]!r} is not a list of networks'
+        raise OptionError('path:ignore_resume_networks', problem)
     for key, value in path.items():
         is_weights = str(key).startswith('pretrain_network_')
         if value is None or not (is_weights or key == 'resume_state') or (is_weights and resumes):
             continue
         if not isinstance(value, str):
-            raise OptionError(f'path:{key}: {value!r} is not the path of a file')
+            raise OptionError(f'path:{key}', f'{value!r} is not the path of a file')
         try:
             content = (read_checkpoint if is_weights else load_weights_only)(Path(value).expanduser())
         except (OSError, ValueError) as error:
-            raise OptionError(f'path:{key}: {error}') from None
+            raise OptionError(f'path:{key}', str(error)) from None
         if is_weights:
             label = str(key).removeprefix('pretrain_network_')
-            name, where = f'network_{label}', f'path:{key}: {value}'
+            name = f'network_{label}'
             params_key = 'params' if value.endswith(SUFFIX) else path.get(f'param_key_{label}', 'params')
-            params = _params(content, params_key, f'param_key_{label}', where)
-            if name in networks and path.get(f'strict_load_{label}', True):
-                check_fit(networks[name], name, opt[name], content, params, where)
+            with error_context(f'path:{key}'):
+                params = _params(content, params_key, f'param_key_{label}', value)
+                if name in networks and path.get(f'strict_load_{label}', True):
+                    check_fit(networks[name], name, opt[name], content, params, value)
 
 
 def _params(content: Mapping[str, Any], key: str | None, option: str, where: str) -> Mapping[str, Any]:
@@ -59,8 +61,8 @@ def _params(content: Mapping[str, Any], key: str | None, option: str, where: str
             else f"it holds {held}); is it a BasicSR checkpoint? The authors' one goes through "
             'scripts/import_released_weights.py first'
         )
-        raise OptionError(f'{where} holds no {key!r} ({hint}')
+        raise OptionError('', f'{where} holds no {key!r} ({hint}')
     params = content.get(key, content.get('params'))
     if not isinstance(params, Mapping):
-        raise OptionError(f'{where}: {key!r} in it is no state dict')
+        raise OptionError('', f'{where}: {key!r} in it is no state dict')
     return params

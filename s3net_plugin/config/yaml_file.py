@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,21 +84,3 @@ def _force(opt: dict[str, Any], entry: str) -> None:
         target[last] = _postprocess_yml_value(value)
     except ValueError:
         raise OptionError(f'--force_yml {entry!r}: {value!r} is not a number') from None
-
-
-_NUMBER = re.compile(r'[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?(\s*/\s*\d+\.?\d*)?')
-
-
-def numbers_read_as_text(opt: Any, where: str = '') -> Iterator[tuple[str, str]]:
-    """Yield ``(where, text)`` for every text that looks like a number: YAML reads ``1e-3`` and ``1/32`` so.
-
-    Values named ``name``, ``suffix`` or ``version`` are labels and may look like anything.
-    """
-    items = opt.items() if isinstance(opt, dict) else enumerate(opt) if isinstance(opt, list) else ()
-    for key, value in items:
-        place = f'{where}:{key}' if where else str(key)
-        if isinstance(value, str):
-            if key not in ('name', 'suffix', 'version') and _NUMBER.fullmatch(value.strip()):
-                yield place, value
-        else:
-            yield from numbers_read_as_text(value, place)

@@ -6,6 +6,8 @@ import math
 
 from torch import Tensor
 
+from s3net_plugin.utils.schema import number_as_text
+
 
 def check_images(owner: str, pred: Tensor, target: Tensor, *, min_side: int = 1, channels: int | None = None) -> None:
     """Check that ``pred`` and ``target`` are batches of images (N, ..., C, H, W), alike and not too small.
@@ -34,7 +36,7 @@ def check_number(owner: object, option: str, value: object, low: float = 0, high
     """
     place = f'{type(owner).__name__}: {option}'
     if isinstance(value, str):
-        raise ValueError(f'{place} is the text {value!r}, not a number; YAML wants 1.0e-3 for 1e-3, 0.03125 for 1/32')
+        raise ValueError(f'{place} is {"; ".join(number_as_text(value))}')
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f'{place} must be a number, got {value!r}')
     if not math.isfinite(value) or not low <= value <= high:

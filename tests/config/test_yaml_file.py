@@ -1,6 +1,6 @@
 import pytest
 
-from s3net_plugin.config.yaml_file import numbers_read_as_text, read_option_file
+from s3net_plugin.config.yaml_file import read_option_file
 from s3net_plugin.utils.errors import OptionError
 
 
@@ -70,8 +70,3 @@ def test_a_forced_entry_can_only_assign_a_plain_value(tmp_path, entry, message):
     path = write(tmp_path, 'train: {total_iter: 5}\n')
     with pytest.raises(OptionError, match=message):
         read_option_file(path, [entry])
-
-
-def test_numbers_that_yaml_reads_as_text_are_found_with_their_place(tmp_path):
-    path = write(tmp_path, 'name: 1e-3\na: {lr: 1e-3, w: [1/32, 0.5], ok: 1.0e-3, word: res2net101d}\n')
-    assert list(numbers_read_as_text(read_option_file(path))) == [('a:lr', '1e-3'), ('a:w:0', '1/32')]

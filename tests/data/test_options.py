@@ -1,6 +1,7 @@
 import pytest
 
 from s3net_plugin.data.options import parse_options
+from s3net_plugin.utils.errors import OptionError
 
 
 @pytest.fixture
@@ -25,43 +26,44 @@ def test_basicsr_options_and_empty_ones_are_accepted(opt):
 
 
 @pytest.mark.parametrize(
-    ('change', 'message'),
+    ('change', 'place', 'words'),
     [
-        ({'gt_sise': 64}, "unknown option `gt_sise`; did you mean 'gt_size'?"),
-        ({'use_rot': True}, 'unknown option `use_rot`'),
-        ({'layout': 'scene'}, "`layout` is 'scene', which is unknown; did you mean 'scenes'?"),
-        ({'layout': None}, 'option `layout` is missing'),
-        ({'dataroot': None}, 'option `dataroot` is missing'),
-        ({'dataroot': 3}, '`dataroot` is 3, but must be the path of a folder'),
-        ({'phase': 'eval'}, "`phase` is 'eval', which is unknown"),
-        ({'gt_size': '64'}, "`gt_size` is the text '64'"),
-        ({'gt_size': 64.5}, '`gt_size` is 64.5, but must be a whole number from 0'),
-        ({'gt_size': True}, '`gt_size` is True, but must be a whole number from 0'),
-        ({'gt_size': -1}, '`gt_size` is -1, but must be a whole number from 0'),
-        ({'resize': 0}, '`resize` is 0, but must be a whole number from 1'),
-        ({'gt_size': 128, 'resize': 64}, '`gt_size` is 128, larger than the images after `resize: 64`'),
-        ({'use_hflip': 'yes'}, "`use_hflip` is 'yes', but must be true or false"),
-        ({'holdout_pairs': '1e-1'}, "`holdout_pairs` is the text '1e-1', but must be a number"),
-        ({'holdout_pairs': 1}, '`holdout_pairs` is 1, but must be a number from 0 to below 1'),
-        ({'holdout_pairs': float('nan')}, '`holdout_pairs` is nan'),
-        ({'holdout_pairs': 0.1, 'layout': 'pairs'}, '`holdout_pairs` is for layout scenes'),
-        ({'scenes': [5, 1]}, '`scenes` is [5, 1], but must be the first and the last scene number'),
-        ({'scenes': 5}, '`scenes` is 5, but must be the first and the last scene number'),
-        ({'scenes': [1, '9']}, "`scenes` is the text '9'"),
-        ({'num_samples': 8}, '`num_samples` bounds a validation or test set'),
-        ({'phase': 'val', 'use_hflip': True}, '`use_hflip` is for training only'),
-        ({'scale': 4}, '`scale` is 4, but relighting keeps the size'),
-        ({'prefetch_mode': 'gpu'}, "`prefetch_mode` is 'gpu', which is unknown; did you mean 'cpu'?"),
-        ({'io_backend': {'type': 'disc'}}, "`io_backend` has the unknown type 'disc'; did you mean 'disk'?"),
-        ({'io_backend': 'disk'}, "`io_backend` is 'disk', but must be {type: NAME}"),
-        ({'io_backend': {'type': 'disk', 'db_paths': 'x'}}, 'but must be {type: NAME}'),
+        ({'gt_sise': 64}, '', "unknown option 'gt_sise'; did you mean 'gt_size'?"),
+        ({'use_rot': True}, '', "unknown option 'use_rot'"),
+        ({'layout': 'scene'}, 'layout', "'scene' is unknown; did you mean 'scenes'?"),
+        ({'layout': None}, '', "the option 'layout' is missing"),
+        ({'dataroot': None}, '', "the option 'dataroot' is missing"),
+        ({'dataroot': 3}, 'dataroot', '3 is not the path of a folder'),
+        ({'phase': 'eval'}, 'phase', "'eval' is unknown; did you mean 'val'?"),
+        ({'gt_size': '64'}, 'gt_size', "the text '64', not a number"),
+        ({'gt_size': 64.5}, 'gt_size', '64.5 is not a whole number from 0'),
+        ({'gt_size': True}, 'gt_size', 'True is not a whole number from 0'),
+        ({'gt_size': -1}, 'gt_size', '-1 is not a whole number from 0'),
+        ({'resize': 0}, 'resize', '0 is not a whole number from 1'),
+        ({'gt_size': 128, 'resize': 64}, 'gt_size', '128, larger than the images after `resize: 64`'),
+        ({'use_hflip': 'yes'}, 'use_hflip', "'yes' is not true or false"),
+        ({'holdout_pairs': '1e-1'}, 'holdout_pairs', "the text '1e-1', not a number; YAML wants 1.0e-3 for 1e-3"),
+        ({'holdout_pairs': 1}, 'holdout_pairs', '1 is not a number from 0 to below 1'),
+        ({'holdout_pairs': float('nan')}, 'holdout_pairs', 'nan is not a number from 0'),
+        ({'holdout_pairs': 0.1, 'layout': 'pairs'}, 'holdout_pairs', 'is for layout scenes'),
+        ({'scenes': [5, 1]}, 'scenes', '[5, 1], but the first is after the last'),
+        ({'scenes': 5}, 'scenes', '5 is not the first and the last scene number, such as [1, 250]'),
+        ({'scenes': [1, '9']}, 'scenes', "the text '9', not a number"),
+        ({'num_samples': 8}, 'num_samples', 'bounds a validation or test set; leave it out in training'),
+        ({'phase': 'val', 'use_hflip': True}, 'use_hflip', 'is for training only'),
+        ({'scale': 4}, 'scale', '4, but relighting keeps the size; it must be 1'),
+        ({'prefetch_mode': 'gpu'}, 'prefetch_mode', "'gpu' is unknown; did you mean 'cpu'?"),
+        ({'io_backend': {'type': 'disc'}}, 'io_backend:type', "'disc' is unknown; did you mean 'disk'?"),
+        ({'io_backend': 'disk'}, 'io_backend', "'disk' is not {type: NAME}"),
+        ({'io_backend': {'type': 'disk', 'db_paths': 'x'}}, 'io_backend', 'is not {type: NAME} with one of: disk'),
     ],
 )
-def test_a_wrong_option_gives_one_line_that_names_it(opt, change, message):
-    with pytest.raises(ValueError) as caught:
+def test_a_wrong_option_gives_one_line_that_names_it(opt, change, place, words):
+    with pytest.raises(OptionError) as caught:
         parse_options(opt | change)
     text = str(caught.value)
-    assert message in text and '\n' not in text
+    assert caught.value.place == place
+    assert words in text and '\n' not in text
     assert "dataset 'V': " in text
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from s3net_plugin.models.train_options import OPTIONS, check_train_options
+from s3net_plugin.utils.errors import OptionError
 
 LOSS = {'pixel_opt': {'type': 'L1Loss'}}
 
@@ -25,7 +26,7 @@ GOOD |= {'accumulate': 2, 'grad_clip': 0.5, 'keep_last': 1, 'max_nonfinite': 3, 
 
 
 def test_every_option_can_be_given():
-    assert GOOD.keys() == OPTIONS.keys()
+    assert GOOD.keys() == OPTIONS
     check({**LOSS, **GOOD})
 
 
@@ -33,8 +34,9 @@ def test_every_option_can_be_given():
     ('option', 'value', 'message'),
     [
         ('amp', 'bf16', "amp: 'bf16' is unknown; did you mean 'bfloat16'"),
-        ('amp', True, 'amp: True is not bfloat16, float16 or ~'),
+        ('amp', True, 'amp: True is unknown; known: bfloat16, float16'),
         ('compile', 1, 'compile: 1 is not true or false'),
+        ('grad_clip', '1e-1', "grad_clip: the text '1e-1', not a number"),
         ('accumulate', 0, 'accumulate: 0 is not a number of slices, at least 1'),
         ('accumulate', 3, 'accumulate: a batch of 4 does not divide into 3 equal slices'),
         ('accumulate', True, 'accumulate: True is not a number of slices'),
@@ -44,8 +46,9 @@ def test_every_option_can_be_given():
     ],
 )
 def test_a_wrong_value_is_named(option, value, message):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(OptionError) as error:
         check({**LOSS, **GOOD, option: value})
+    assert error.value.place == option
     assert message in str(error.value)
 
 

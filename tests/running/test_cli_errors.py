@@ -56,7 +56,7 @@ def with_metrics_but_no_set(options):
         (put('datasets', 'train', 'gt_sise', value=4), 'datasets:train'),
         (put('datasets', 'train', 'gt_size', value=4096), 'too small for `gt_size: 4096`'),
         (put('train', 'totl_iter', value=4), "train: unknown option 'totl_iter'; did you mean 'total_iter'"),
-        (put('train', 'optim_g', 'lr', value='1e-3'), "train:optim_g:lr is the text '1e-3', not a number"),
+        (put('train', 'optim_g', 'lr', value='1e-3'), "train:optim_g:lr: the text '1e-3', not a number"),
         (put('train', 'pixel_opt', 'epss', value=1), "train:pixel_opt: unknown option 'epss'; did you mean 'eps'"),
         (put('network_g', 'encodr', value='x'), "network_g: unknown option 'encodr'; did you mean 'encoder'"),
         (put('network_g', 'encoder', value='resnet10x'), 'network_g: '),

@@ -1,0 +1,150 @@
+"""Option files as BasicSR and Real-ESRGAN publish them are accepted; what they hold in vain is named, and stays."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from s3net_plugin.config import check_options
+
+ADAM = {'type': 'Adam', 'lr': 1.0e-4, 'weight_decay': 0, 'betas': [0.9, 0.99]}
+L1 = {'type': 'L1Loss', 'loss_weight': 1.0, 'reduction': 'mean'}
+GAN = {'optim_d': ADAM, 'net_d_iters': 1, 'net_d_init_iters': 0}
+GAN |= {'gan_opt': {'type': 'GANLoss', 'gan_type': 'vanilla', 'real_label_val': 1.0, 'loss_weight': 0.1}}
+SCHEDULER = {'type': 'MultiStepLR', 'milestones': [400000], 'gamma': 0.5}
+RRDB = {'type': 'RRDBNet', 'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 4, 'num_block': 1, 'num_grow_ch': 4}
+UNET = {'type': 'UNetDiscriminatorSN', 'num_in_ch': 3, 'num_feat': 4, 'skip_connection': True}
+KERNELS = ['iso', 'aniso', 'generalized_iso', 'generalized_aniso', 'plateau_iso', 'plateau_aniso']
+DEGRADATION = {
+    'resize_prob': [0.2, 0.7, 0.1], 'resize_range': [0.15, 1.5], 'gaussian_noise_prob': 0.5, 'noise_range': [1, 30],
+    'poisson_scale_range': [0.05, 3], 'gray_noise_prob': 0.4, 'jpeg_range': [30, 95],
+}  # fmt: skip
+DEGRADATION |= {f'{key}2': value for key, value in DEGRADATION.items()}
+DEGRADATION |= {'second_blur_prob': 0.8, 'gt_size': 64, 'queue_size': 4}
+USM = {'l1_gt_usm': True, 'percep_gt_usm': True, 'gan_gt_usm': False}
+BLUR = {'blur_kernel_size': 21, 'kernel_list': KERNELS, 'kernel_prob': [0.45, 0.25, 0.12, 0.03, 0.12, 0.03]}
+BLUR |= {'sinc_prob': 0.1, 'blur_sigma': [0.2, 3], 'betag_range': [0.5, 4], 'betap_range': [1, 2]}
+BLUR |= {f'{key}2': value for key, value in BLUR.items()} | {'final_sinc_prob': 0.8, 'gt_size': 64}
+FLIPS = {'use_hflip': True, 'use_rot': False}
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Images and clips of noise, high and low resolution, with their lists."""
+    generator = np.random.default_rng(0)
+    names = ['00000000.png', *(f'{clip:03d}/{frame:08d}.png' for clip in (0, 1) for frame in range(8))]
+    for folder, side in (('gt', 256), ('lq', 64), ('up', 256)):
+        for name in names:
+            path = tmp_path / folder / ('clips' if '/' in name else 'images') / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(generator.integers(0, 256, (side, side, 3), np.uint8)).save(path)
+    (tmp_path / 'meta.txt').write_text('00000000.png\n')
+    (tmp_path / 'pairs.txt').write_text('gt/images/00000000.png, lq/images/00000000.png\n')
+    (tmp_path / 'clips.txt').write_text('000 8 (256,256,3)\n001 8 (256,256,3)\n')
+    return tmp_path
+
+
+def roots(folder, kind, lq='lq'):
+    return {'dataroot_gt': str(folder / 'gt' / kind), 'dataroot_lq': str(folder / lq / kind)}
+
+
+def realesrgan(folder):
+    return {'type': 'RealESRGANDataset', 'dataroot_gt': str(folder / 'gt/images'), **BLUR, **FLIPS,
+            'meta_info': str(folder / 'meta.txt')}  # fmt: skip
+
+
+def realesrgan_pairs(folder):
+    root = {'dataroot_gt': str(folder), 'dataroot_lq': str(folder), 'meta_info': str(folder / 'pairs.txt')}
+    return {'type': 'RealESRGANPairedDataset', **root, **FLIPS, 'gt_size': 64}
+
+
+def ffhq(folder):
+    half = [0.5, 0.5, 0.5]
+    return {
+        'type': 'FFHQDataset',
+        'dataroot_gt': str(folder / 'gt/images'),
+        'use_hflip': True,
+        'mean': half,
+        'std': half,
+    }
+
+
+def reds(folder):
+    return {'type': 'REDSRecurrentDataset', **roots(folder, 'clips'), 'meta_info_file': str(folder / 'clips.txt'),
+            'dataroot_flow': None, 'val_partition': 'REDS4', 'test_mode': False, 'num_frame': 3, 'gt_size': 64,
+            'interval_list': [1], 'random_reverse': False, 'use_flip': True, **FLIPS}  # fmt: skip
+
+
+def paired(folder):
+    return {'type': 'PairedImageDataset', **roots(folder, 'images'), 'filename_tmpl': '{}', 'gt_size': 64, **FLIPS}
+
+
+STYLE = {'out_size': 256, 'channel_multiplier': 1, 'resample_kernel': [1, 3, 3, 1]}
+STYLE_TRAIN = {'r1_reg_weight': 10, 'path_batch_shrink': 2, 'path_reg_weight': 2, 'net_g_reg_every': 4}
+STYLE_TRAIN |= {'net_d_reg_every': 16, 'mixing_prob': 0.9}
+SIZE = 'datasets:train:gt_size'
+
+
+@pytest.mark.parametrize(
+    ('model', 'top', 'dataset', 'networks', 'train', 'unread'),
+    [
+        ('RealESRGANModel', {**DEGRADATION, **USM}, realesrgan, (RRDB, UNET), {'pixel_opt': L1, **GAN}, SIZE),
+        ('RealESRNetModel', {**DEGRADATION, 'gt_usm': True}, realesrgan, (RRDB,), {'pixel_opt': L1}, SIZE),
+        (
+            'RealESRGANModel', {**USM, 'high_order_degradation': False}, realesrgan_pairs, (RRDB, UNET),
+            {'pixel_opt': L1, **GAN}, '',
+        ),
+        (
+            'RealESRGANModel', {**DEGRADATION, **USM}, realesrgan, (RRDB, UNET),
+            {'pixel_opt': L1, 'ldl_opt': L1, 'artifacts_opt': L1, **GAN}, f'{SIZE}, train:artifacts_opt',
+        ),
+        (
+            'StyleGAN2Model', {'scale': ...}, ffhq,
+            ({'type': 'StyleGAN2Generator', **STYLE, 'num_style_feat': 8, 'num_mlp': 2, 'lr_mlp': 0.01},
+             {'type': 'StyleGAN2Discriminator', **STYLE}),
+            {**GAN, **STYLE_TRAIN, 'gan_opt': {'type': 'GANLoss', 'gan_type': 'wgan_softplus', 'loss_weight': 1.0}},
+            'train:net_d_init_iters, train:net_d_iters',
+        ),
+        (
+            'VideoRecurrentGANModel', {'find_unused_parameters': True}, reds,
+            ({'type': 'BasicVSR', 'num_feat': 4, 'num_block': 1, 'spynet_path': None},
+             {'type': 'VGGStyleDiscriminator', 'num_in_ch': 3, 'num_feat': 4, 'input_size': 256}),
+            {'lr_flow': 0.0, 'fix_flow': None, 'pixel_opt': L1, **GAN},
+            'datasets:train:dataroot_flow, datasets:train:use_flip',
+        ),
+        ('ESRGANModel', {}, paired, (RRDB, UNET), {'pixel_opt': L1, **GAN}, ''),
+        ('SRModel', {}, paired, (RRDB,), {'pixel_opt': L1, 'fix_iter': 5000}, 'train:fix_iter'),
+    ],
+)  # fmt: skip
+def test_a_training_file_is_accepted(images, capsys, model, top, dataset, networks, train, unread):
+    opt = {
+        'name': 'train', 'model_type': model, 'scale': 4, 'num_gpu': 'auto', 'manual_seed': 0, **top,
+        'datasets': {'train': {
+            'name': 'DF2K+OST', **dataset(images), 'io_backend': {'type': 'disk'}, 'use_shuffle': True,
+            'num_worker_per_gpu': 5, 'batch_size_per_gpu': 1, 'dataset_enlarge_ratio': 1, 'prefetch_mode': None,
+        }},
+        **dict(zip(('network_g', 'network_d'), networks, strict=False)),
+        'path': {'pretrain_network_g': None, 'param_key_g': 'params_ema', 'strict_load_g': True, 'resume_state': None},
+        'train': {'optim_g': ADAM, 'scheduler': SCHEDULER, 'total_iter': 400000, 'warmup_iter': -1, **train},
+        'val': {'val_freq': 5.0e3, 'save_img': True},
+        'logger': {'print_freq': 100, 'save_checkpoint_freq': 5.0e3, 'use_tb_logger': True,
+                   'wandb': {'project': None, 'resume_id': None}},
+        'dist_params': {'backend': 'nccl', 'port': 29500},
+    }  # fmt: skip
+    opt = {key: value for key, value in opt.items() if value is not ...}
+    check_options(opt, is_train=True, where='a.yml')
+    assert capsys.readouterr().out == (f'a.yml: nothing reads {unread}\n' if unread else '')
+
+
+def test_a_test_file_is_accepted(images, capsys):
+    data = {'type': 'VideoTestDataset', **roots(images, 'clips', 'up'), 'io_backend': {'type': 'disk'}}
+    opt = {
+        'name': 'TOF_official', 'model_type': 'VideoBaseModel', 'scale': 4, 'num_gpu': 'auto', 'manual_seed': 0,
+        'datasets': {'test': {
+            'name': 'Vid4', **data, 'cache_data': False, 'num_frame': 7, 'padding': 'reflection_circle',
+        }},
+        'network_g': {'type': 'TOFlow', 'adapt_official_weights': True}, 'save_img': True,
+        'path': {'pretrain_network_g': None, 'strict_load_g': True},
+        'val': {'save_img': True, 'suffix': None, 'metrics': None},
+    }  # fmt: skip
+    check_options(opt, is_train=False, where='a.yml')
+    assert capsys.readouterr().out == 'a.yml: nothing reads save_img\n'
