@@ -11,7 +11,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from PIL import Image
 
 from s3net_plugin.relight.depth_maps import FAR_OVER_NEAR, depth_from_disparity, depth_from_metric
-from s3net_plugin.utils.download import ask_hub
+from s3net_plugin.utils.download import download
 
 DEFAULT_MODEL = 'depth-anything/Depth-Anything-V2-Small-hf'
 _METRIC_MODELS = ('depth_pro', 'glpn', 'zoedepth')
@@ -83,12 +83,10 @@ def model_folder(model: str) -> str:
         return huggingface_hub.snapshot_download(model, allow_patterns=_FILES, local_files_only=True)
     except (LocalEntryNotFoundError, ValueError):  # not in the cache, or no name of the hub, which is said below
         pass
-    try:
-        ask_hub(huggingface_hub.hf_hub_url(model, 'config.json'))
-        return huggingface_hub.snapshot_download(model, allow_patterns=_FILES)
-    except Exception as error:  # the classes differ between versions of the client
-        reason = str(error).strip().partition('\n')[0] or type(error).__name__
-        raise FileNotFoundError(
-            f'depth model {model}: not a folder, not in the Hugging Face cache and cannot be downloaded ({reason}); '
-            f'fetch it where there is a network and give its folder with --depth-model, or give depth maps'
-        ) from error
+    return download(
+        f'depth model {model}: not a folder, not in the Hugging Face cache',
+        'it',
+        f'{huggingface_hub.constants.ENDPOINT}/{model}/resolve/main/config.json',
+        lambda: huggingface_hub.snapshot_download(model, allow_patterns=_FILES),
+        'give its folder with --depth-model, or give depth maps',
+    )
