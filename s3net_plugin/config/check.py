@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from basicsr.utils.registry import ARCH_REGISTRY, MODEL_REGISTRY
 
-from s3net_plugin.compat import no_log_file_yet
 from s3net_plugin.config.datasets import build_dataset
 from s3net_plugin.config.dry_run import dry_run
 from s3net_plugin.config.training import check_train
@@ -37,6 +36,7 @@ from s3net_plugin.config.weights import check_path
 from s3net_plugin.config.yaml_file import numbers_read_as_text
 from s3net_plugin.utils.checkpoint import without_pretraining
 from s3net_plugin.utils.errors import OptionError
+from s3net_plugin.utils.logger import no_log_file_yet
 from s3net_plugin.utils.names import did_you_mean
 
 # The keys that BasicSR 1.4.2's own code reads.

@@ -1,4 +1,4 @@
-"""What BasicSR's models save, written whole: methods that ``compat`` gives to ``BaseModel``."""
+"""What models save, written whole, and read: methods of ``S3NetModel``, and of stock models while a command runs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from basicsr.models.base_model import BaseModel
+from basicsr.utils import get_root_logger
 from basicsr.utils.dist_util import master_only
 from torch import nn
 
+from s3net_plugin.archs.pretrained import SUFFIX, read_checkpoint
 from s3net_plugin.utils.checkpoint import save_atomic
 from s3net_plugin.utils.errors import RunError
+
+_stock_load_network = BaseModel.load_network
 
 
 def check_finite(net: nn.Module) -> None:
@@ -69,3 +74,15 @@ def save_training_state(self: Any, epoch: int, current_iter: int) -> None:
     if hasattr(self, 'state_extras'):
         content.update(self.state_extras())
     save_atomic(content, Path(self.opt['path']['training_states'], f'{current_iter}.state'))
+
+
+def load_network(self: Any, net: Any, load_path: str, strict: bool = True, param_key: str | None = 'params') -> None:
+    """Load as BasicSR does, or from safetensors, where there is one set of weights, whatever ``param_key`` is."""
+    if Path(load_path).suffix != SUFFIX:
+        _stock_load_network(self, net, load_path, strict, param_key)
+        return
+    net = self.get_bare_model(net)
+    weights = read_checkpoint(load_path)['params']
+    get_root_logger().info(f'Loading {type(net).__name__} model from {load_path}.')
+    self._print_different_keys_loading(net, weights, strict)
+    net.load_state_dict(weights, strict=strict)

@@ -16,6 +16,7 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor, nn
 
 from s3net_plugin.metrics.options import prepare_metric
+from s3net_plugin.models import checkpoints
 from s3net_plugin.models.checkpoints import check_finite
 from s3net_plugin.models.criterion import Criterion
 from s3net_plugin.models.ema import Average, Statistics, share_buffers
@@ -55,6 +56,9 @@ class S3NetModel(SRModel):
     train_options = frozenset(OPTIONS)
     check_train_options = staticmethod(check_train_options)
     stops_on_signals = True
+    save_network = checkpoints.save_network
+    save_training_state = checkpoints.save_training_state
+    load_network = checkpoints.load_network
 
     def __init__(self, opt: dict[str, Any]) -> None:
         super().__init__(opt)
