@@ -75,3 +75,18 @@ def test_a_forced_entry_can_only_assign_a_plain_value(tmp_path, entry, message):
 def test_numbers_that_yaml_reads_as_text_are_found_with_their_place(tmp_path):
     path = write(tmp_path, 'name: 1e-3\na: {lr: 1e-3, w: [1/32, 0.5], ok: 1.0e-3, word: res2net101d}\n')
     assert list(numbers_read_as_text(read_option_file(path))) == [('a:lr', '1e-3'), ('a:w:0', '1/32')]
+
+
+def test_a_mapping_that_is_merged_elsewhere_may_give_merged_keys_anew(tmp_path):
+    text = 'base: &base {one: 1, two: 2}\ndeep: {own: &own {<<: *base, one: 3}}\nlast: {<<: *own, two: 4}\n'
+    opt = read_option_file(write(tmp_path, text))
+    assert opt['deep']['own'] == {'one': 3, 'two': 2}
+    assert opt['last'] == {'one': 3, 'two': 4}
+
+
+def test_an_alias_is_a_section_of_its_own_and_no_section_holds_itself(tmp_path):
+    opt = read_option_file(write(tmp_path, 'one: &one {a: 1}\ntwo: *one\n'))
+    opt['one']['a'] = 2
+    assert opt['two'] == {'a': 1}
+    with pytest.raises(OptionError, match=r'options\.yml: a section holds itself, by an alias'):
+        read_option_file(write(tmp_path, 'one: &one {a: *one}\n'))
