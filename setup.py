@@ -29,6 +29,7 @@ setup(
         'basicsr==1.4.2',
         'mmengine>=0.10.4,<1',
         'timm>=1.0.9,<2',
+        'filelock>=3.12',
         'huggingface_hub>=0.23',
         'safetensors>=0.4',
         # the private parts of LPIPS are used: its public class downloads

@@ -10,8 +10,10 @@ import importlib
 import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
+
+from s3net_plugin import compat
 
 
 def register() -> None:
@@ -31,9 +33,6 @@ def register() -> None:
     ):
         for part in parts:
             entries.register(part)
-    from s3net_plugin import compat
-
-    compat.mend_models()
     # It is made of BasicSR's own model, and registers itself: whoever imports it first may have brought us here.
     importlib.import_module('s3net_plugin.models')
 
@@ -53,14 +52,14 @@ class _Registering(Loader):
 
 
 class _Finder(MetaPathFinder):
-    """Finds BasicSR where everybody finds it."""
+    """Finds BasicSR."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if fullname != 'basicsr':
             return None
-        spec = PathFinder.find_spec(fullname, path, target)
+        spec = compat.find_basicsr()
         if spec is not None and spec.loader is not None:
             spec.loader = _Registering(spec.loader)
         return spec

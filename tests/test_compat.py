@@ -1,96 +1,64 @@
-"""The traps of BasicSR 1.4.2 that are closed from outside: they are closed, and a mended BasicSR is left alone."""
+"""Which BasicSR is imported, and that importing this package changes nothing in it."""
 
+import subprocess
 import sys
 
 import pytest
-import torch
-from basicsr.models.base_model import BaseModel
-from torch import nn
 
 from s3net_plugin import compat
+from tests.conftest import ROOT
 
 
-def test_basicsr_can_be_imported():
-    module = sys.modules['torchvision.transforms.functional_tensor']
-    grey = module.rgb_to_grayscale(torch.ones(3, 2, 2))
-    assert grey.shape == (1, 2, 2)
+def run(code, folder):
+    """Run ``code`` in a fresh process, as ``python -c`` and ``python -m`` do: the working directory is on the path."""
+    environment = {'PYTHONPATH': str(ROOT), 'PATH': '/usr/bin:/bin', 'OMP_NUM_THREADS': '1'}
+    command = [sys.executable, '-c', code]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=folder, env=environment)
 
 
-def test_a_second_call_changes_nothing():
-    mended = ('model_ema', 'save_network', 'save_training_state', 'load_network')
-    before = [getattr(BaseModel, name) for name in mended]
-    compat.mend_models()
-    assert [getattr(BaseModel, name) for name in mended] == before
+UNCHANGED = """
+import sys, types
+stand_in = types.ModuleType('torchvision.transforms.functional_tensor')
+stand_in.rgb_to_grayscale = None
+sys.modules[stand_in.__name__] = stand_in
+import basicsr.train, basicsr.test
+from basicsr.data import prefetch_dataloader
+from basicsr.models.base_model import BaseModel
+from basicsr.models.sr_model import SRModel
+from basicsr.utils import options
+owners = basicsr.train, basicsr.test, prefetch_dataloader, options, BaseModel, SRModel
+before = [dict(vars(owner)) for owner in owners]
+import s3net_plugin.losses, s3net_plugin.models
+assert [dict(vars(owner)) for owner in owners] == before
+from s3net_plugin.running import pipeline
+def stop(root):
+    raise KeyError([basicsr.train.parse_options, BaseModel.save_network, prefetch_dataloader.PrefetchGenerator])
+basicsr.train.train_pipeline = stop
+before[0]['train_pipeline'] = stop
+try:
+    pipeline.train({}, None)
+except KeyError as error:
+    stock = before[0]['parse_options'], before[4]['save_network'], before[2]['PrefetchGenerator']
+    assert not set(stock) & set(error.args[0])
+assert [dict(vars(owner)) for owner in owners] == before
+"""
 
 
-def test_a_basicsr_that_copies_buffers_itself_is_left_alone(monkeypatch):
-    def model_ema(self, decay=0.999):
-        """Averages parameters and copies buffers."""
-
-    monkeypatch.setattr(BaseModel, 'model_ema', model_ema)
-    compat.copy_ema_buffers()
-    assert BaseModel.model_ema is model_ema
+def test_stock_parts_are_replaced_by_the_command_alone_and_put_back(tmp_path):
+    result = run(UNCHANGED, tmp_path)
+    assert result.returncode == 0, result.stderr
 
 
-def test_the_average_is_of_parameters_and_buffers_are_copied():
-    def network(value):
-        net = nn.BatchNorm1d(2)
-        for tensor in (*net.parameters(), *net.buffers()):
-            tensor.data.fill_(value)
-        return net
-
-    model = BaseModel({'num_gpu': 0, 'is_train': True})
-    model.net_g, model.net_g_ema = network(3), network(1)
-    model.model_ema(0.5)
-    assert model.net_g_ema.weight.tolist() == [2, 2]
-    assert model.net_g_ema.running_mean.tolist() == [3, 3]
-    assert model.net_g_ema.num_batches_tracked == 3
+def test_a_clone_of_basicsr_in_the_working_directory_is_not_imported(tmp_path):
+    (tmp_path / 'basicsr').mkdir()
+    (tmp_path / 'basicsr/__init__.py').write_text('from .version import __version__')  # which a clone lacks
+    result = run('import s3net_plugin, basicsr.archs; print(basicsr.__file__)', tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert str(tmp_path) not in result.stdout
+    assert f'basicsr: {tmp_path}/basicsr, a folder of the working directory, is not used' in result.stderr
 
 
-def test_what_asks_for_the_logger_too_early_does_not_cost_the_log_file(monkeypatch, tmp_path):
-    from basicsr.utils import get_root_logger, logger
-
-    monkeypatch.setattr(logger, 'initialized_logger', {})
-    monkeypatch.setattr(get_root_logger(), 'handlers', [])
-    logger.initialized_logger.clear()
-    with compat.no_log_file_yet():
-        get_root_logger()
-    log = get_root_logger(log_file=str(tmp_path / 'train.log'))
-    assert [type(handler).__name__ for handler in log.handlers] == ['StreamHandler', 'FileHandler']
-    log.handlers[1].close()
-
-
-@pytest.mark.parametrize(
-    ('is_train', 'root', 'other', 'expected'),
-    [
-        (True, 'experiments_root', 'results_root', 'training_states'),
-        (False, 'results_root', 'experiments_root', 'visualization'),
-    ],
-)
-def test_the_roots_in_the_file_are_honoured(tmp_path, monkeypatch, is_train, root, other, expected):
-    import basicsr.train
-    import yaml
-
-    opt = {'name': 'a', 'num_gpu': 0, 'datasets': {}, 'path': {root: str(tmp_path / 'x'), other: None}, 'logger': {}}
-    (tmp_path / 'a.yml').write_text(yaml.safe_dump(opt))
-    monkeypatch.setattr(basicsr.train, 'parse_options', basicsr.train.parse_options)
-    monkeypatch.setattr(sys, 'argv', ['train.py', '-opt', str(tmp_path / 'a.yml')])
-    compat.honour_option_file(opt)
-    parsed, _ = basicsr.train.parse_options(str(tmp_path), is_train=is_train)
-    assert parsed['path'][root] == parsed['path']['log'] == str(tmp_path / 'x')
-    assert parsed['path'][expected] == str(tmp_path / 'x' / expected)
-    assert other not in parsed['path']
-
-
-def test_several_gpus_without_a_launcher_are_one_and_a_line_names_torchrun(tmp_path, monkeypatch, capsys):
-    import basicsr.train
-    import yaml
-
-    opt = {'name': 'a', 'num_gpu': 4, 'datasets': {}, 'path': {}, 'logger': {}}
-    (tmp_path / 'a.yml').write_text(yaml.safe_dump(opt))
-    monkeypatch.setattr(basicsr.train, 'parse_options', basicsr.train.parse_options)
-    monkeypatch.setattr(sys, 'argv', ['train.py', '-opt', str(tmp_path / 'a.yml')])
-    compat.honour_option_file(opt)
-    parsed, _ = basicsr.train.parse_options(str(tmp_path))
-    assert parsed['num_gpu'] == 1
-    assert 'torchrun --nproc_per_node=4 -m s3net_plugin.train' in capsys.readouterr().out
+def test_another_basicsr_than_the_one_tried_is_named(monkeypatch):
+    monkeypatch.setattr(compat, 'TRIED', '0.1')
+    with pytest.warns(UserWarning, match=r'BasicSR 1\.4\.2 is installed; s3net_plugin was tried with 0\.1'):
+        assert compat.find_basicsr() is not None

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from s3net_plugin.utils.checkpoint import read_state_dict, state_dict_mismatch
-from s3net_plugin.utils.download import ask_hub
+from s3net_plugin.utils.download import download
 
 # 13: a relit picture, then the 8, then two maps of shading, which are grey as depth is
 LAYOUTS = {3: 'rgb', 4: 'rgbd', 8: 'rgbdrgbd', 13: 'rgbrgbdrgbddd'}
@@ -79,20 +79,17 @@ def imagenet_file(name: str) -> str:
     config = timm.get_pretrained_cfg(name)
     if config is None or not config.hf_hub_id:
         raise ValueError(f'encoder_weights: timm has no pretrained weights of {name!r}; pass None or a file')
-    file = config.hf_hub_filename or 'model.safetensors'
-    cached = huggingface_hub.try_to_load_from_cache(config.hf_hub_id, file)
+    repository, file = config.hf_hub_id, config.hf_hub_filename or 'model.safetensors'
+    cached = huggingface_hub.try_to_load_from_cache(repository, file)
     if isinstance(cached, str):
         return cached
-    url = huggingface_hub.hf_hub_url(config.hf_hub_id, file)
-    try:
-        ask_hub(url)
-        return huggingface_hub.hf_hub_download(config.hf_hub_id, file)
-    except Exception as error:  # the classes differ between versions of the client
-        reason = str(error).strip().partition('\n')[0] or type(error).__name__
-        raise FileNotFoundError(
-            f'encoder_weights: imagenet: cannot download the weights of {name!r} ({reason}); fetch {url} on a machine '
-            f'that can and give its path as encoder_weights, or null for random weights'
-        ) from error
+    return download(
+        'encoder_weights: imagenet',
+        f'the weights of {name!r}',
+        huggingface_hub.hf_hub_url(repository, file),
+        lambda: huggingface_hub.hf_hub_download(repository, file),
+        'give its path as encoder_weights, or null for random weights',
+    )
 
 
 def load_encoder_weights(encoder: nn.Module, name: str, in_channels: int, source: str) -> None:

@@ -14,7 +14,6 @@ import torch
 from basicsr.models.video_base_model import VideoBaseModel
 from basicsr.utils.registry import ARCH_REGISTRY, MODEL_REGISTRY
 
-from s3net_plugin.compat import no_log_file_yet
 from s3net_plugin.config import stock_keys
 from s3net_plugin.config.datasets import build_dataset
 from s3net_plugin.config.dry_run import dry_run
@@ -25,6 +24,7 @@ from s3net_plugin.config.values import admit, build, check_label, error_context,
 from s3net_plugin.config.weights import check_path
 from s3net_plugin.utils.checkpoint import without_pretraining
 from s3net_plugin.utils.errors import OptionError
+from s3net_plugin.utils.logger import no_log_file_yet
 from s3net_plugin.utils.names import suggestion
 from s3net_plugin.utils.schema import check_section, looks_like_number, number_as_text
 

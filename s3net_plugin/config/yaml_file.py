@@ -14,16 +14,20 @@ from s3net_plugin.utils.names import did_you_mean
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, which PyYAML would silently resolve to the last one."""
+    """A safe loader that refuses a key given twice, which PyYAML would silently resolve to the last one.
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+    A mapping is looked at as it is written: merge keys (``<<``) put in what the mapping may give anew.
+    """
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
         seen = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != 'tag:yaml.org,2002:merge':
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(None, None, f'{key.value!r} is given twice', key.start_mark)
                 seen.add(key.value)
-        return super().construct_mapping(node, deep)
+        return node
 
 
 def _one_line(error: yaml.YAMLError) -> str:
@@ -50,9 +54,11 @@ def read_option_file(path: str | Path, force_yml: list[str] | None = None) -> di
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f'{path}: cannot be read as an option file ({error})') from None
     try:
-        opt = yaml.load(text, Loader=_PlainLoader)
+        opt = _unshared(yaml.load(text, Loader=_PlainLoader))
     except yaml.YAMLError as error:
         raise OptionError(f'{path}{_one_line(error)}') from None
+    except RecursionError:
+        raise OptionError(f'{path}: a section holds itself, by an alias') from None
     if not isinstance(opt, dict):
         raise OptionError(f'{path}: an option file is a mapping of names to values, got {type(opt).__name__}')
     for entry in force_yml or ():
@@ -60,8 +66,15 @@ def read_option_file(path: str | Path, force_yml: list[str] | None = None) -> di
     return opt
 
 
+def _unshared(value: Any) -> Any:
+    """Copy a section for every alias of it (``*name``), since BasicSR writes to sections."""
+    if isinstance(value, dict):
+        return {key: _unshared(item) for key, item in value.items()}
+    return [_unshared(item) for item in value] if isinstance(value, list) else value
+
+
 def _force(opt: dict[str, Any], entry: str) -> None:
-    """Apply one ``--force_yml`` entry as BasicSR will, after making sure that what it executes is an assignment."""
+    """Apply one ``--force_yml`` entry, whose value is read as BasicSR reads it, which evaluates lists."""
     from basicsr.utils.options import _postprocess_yml_value
 
     match = re.fullmatch(r'\s*(\w+(?::\w+)*)\s*=\s*([^=]*)', entry)

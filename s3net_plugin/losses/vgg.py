@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from torchvision.models import VGG19_Weights, vgg19
 
 from s3net_plugin.utils.checkpoint import read_state_dict, state_dict_mismatch
-from s3net_plugin.utils.download import ask_server
+from s3net_plugin.utils.download import download
 from s3net_plugin.utils.names import did_you_mean
 
 URL = VGG19_Weights.IMAGENET1K_V1.url
@@ -121,15 +120,12 @@ def vgg19_weights(weights: str, wanted: Mapping[str, Tensor]) -> dict[str, Tenso
 
 def _imagenet_file() -> Path:
     path = Path(torch.hub.get_dir()) / 'checkpoints' / Path(URL).name
+
+    def fetch() -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(URL, str(path), hash_prefix=path.stem.rpartition('-')[2])
+
     if not path.exists():
-        try:
-            ask_server(URL)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(URL, str(path), hash_prefix=path.stem.rpartition('-')[2])
-        except (OSError, ValueError, RuntimeError, http.client.HTTPException) as error:
-            reason = str(error).strip().partition('\n')[0] or type(error).__name__
-            raise FileNotFoundError(
-                f'weights: imagenet: cannot download VGG19 ({reason}); fetch {URL} on a machine that can and put it at '
-                f'{path} or give its path as weights, or take weights: random to try things out'
-            ) from error
+        instead = f'put it at {path} or give its path as weights, or take weights: random to try things out'
+        download('weights: imagenet', 'VGG19', URL, fetch, instead)
     return path

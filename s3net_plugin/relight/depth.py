@@ -19,7 +19,7 @@ from s3net_plugin.data.decode import PNG_MAGIC, decode_depth, decode_npy, png_si
 from s3net_plugin.relight.photo import check_size
 from s3net_plugin.relight.tiff import MAGIC as TIFF_MAGIC
 from s3net_plugin.relight.tiff import UnsupportedPhotoError
-from s3net_plugin.utils.download import ask_hub
+from s3net_plugin.utils.download import download
 from s3net_plugin.utils.files import atomic_write
 
 FAR_OVER_NEAR = 3.0
@@ -268,12 +268,10 @@ def model_folder(model: str) -> str:
         return huggingface_hub.snapshot_download(model, allow_patterns=_FILES, local_files_only=True)
     except (LocalEntryNotFoundError, ValueError):  # not in the cache, or no name of the hub, which is said below
         pass
-    try:
-        ask_hub(huggingface_hub.hf_hub_url(model, 'config.json'))
-        return huggingface_hub.snapshot_download(model, allow_patterns=_FILES)
-    except Exception as error:  # the classes differ between versions of the client
-        reason = str(error).strip().partition('\n')[0] or type(error).__name__
-        raise FileNotFoundError(
-            f'depth model {model}: not a folder, not in the Hugging Face cache and cannot be downloaded ({reason}); '
-            f'fetch it where there is a network and give its folder with --depth-model, or give depth maps'
-        ) from error
+    return download(
+        f'depth model {model}: not a folder, not in the Hugging Face cache',
+        'it',
+        f'{huggingface_hub.constants.ENDPOINT}/{model}/resolve/main/config.json',
+        lambda: huggingface_hub.snapshot_download(model, allow_patterns=_FILES),
+        'give its folder with --depth-model, or give depth maps',
+    )

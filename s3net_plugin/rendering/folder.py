@@ -7,9 +7,7 @@ each finished scene, written last.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from filelock import FileLock, Timeout
 
 from s3net_plugin.rendering.light import DIRECTIONS, TEMPERATURES
 from s3net_plugin.rendering.scene import GENERATOR_VERSION
@@ -148,13 +147,11 @@ def open_folder(root: Path, settings: Settings) -> Iterator[SceneFolder]:
     if any((*root.glob('Image*'), *root.glob('input'))) and _read_json(books / 'settings.json') is None:
         raise ValueError(f'{root}: holds images that were not rendered here; choose an empty folder')
     books.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(books / 'lock', os.O_RDWR | os.O_CREAT, 0o644)
+    lock = FileLock(books / 'lock')
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f'{root}: another run is rendering into this folder; wait for it to end') from None
+        held = lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(f'{root}: another run is rendering into this folder; wait for it to end') from None
+    with held:
         _check_settings(root, settings)
         yield SceneFolder(root, settings)
-    finally:
-        os.close(descriptor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -57,16 +58,14 @@ def run(job: str, argv: Sequence[str]) -> None:
     if file != Path(args.opt).expanduser():
         if _is_first_process():
             print(f'{args.opt}: no such file here; taking the one of this package, {file}', flush=True)
-        argv = [str(file) if argument == args.opt else argument for argument in argv]
         args.opt = str(file)
     opt = read_option_file(args.opt, args.force_yml)
     # What comes now takes seconds to import; what can be wrong so far has been said.
     from basicsr.utils.registry import MODEL_REGISTRY
 
-    from s3net_plugin import compat
     from s3net_plugin.config.check import check_options
     from s3net_plugin.config.values import registered
-    from s3net_plugin.running import resume
+    from s3net_plugin.running import pipeline, resume
     from s3net_plugin.utils import distributed, preemption
 
     processes = distributed.launcher_world_size(args.launcher)
@@ -75,16 +74,12 @@ def run(job: str, argv: Sequence[str]) -> None:
     resumes = job == 'train' and resume.can_resume(opt, auto_resume=args.auto_resume, debug=args.debug)
     check_options(opt, is_train=job == 'train', where=args.opt, resumes=resumes, processes=processes)
     _check_folder(job, args, opt, resumes)
-    compat.prepare_run(opt)
-    # BasicSR parses sys.argv itself, and knows one spelling of the local rank.
-    sys.argv = [f'basicsr {job}.py', *(arg.replace('--local-rank', '--local_rank') for arg in argv)]
     if job == 'train':
         if getattr(registered(MODEL_REGISTRY, opt['model_type'], 'model_type'), 'stops_on_signals', False):
             preemption.listen()
-        from basicsr.train import train_pipeline as pipeline
+        pipeline.train(opt, args)
     else:
-        from basicsr.test import test_pipeline as pipeline
-    pipeline(str(Path.cwd()))
+        pipeline.test(opt, args)
     distributed.shutdown()
 
 
@@ -137,11 +132,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(error, 2, everywhere=True)
     except RunError as error:
         return _fail(error, 1, everywhere=True)
-    except (DataError, ImportError, OSError) as error:
+    except DataError as error:
         return _fail(error, 1, everywhere=False)
     except KeyboardInterrupt:
         return _fail(KeyboardInterrupt(_INTERRUPTED[job]), 130, everywhere=True)
+    except Exception as error:
+        if isinstance(error, (ImportError, OSError)) and _is_raised_here(error):
+            return _fail(error, 1, everywhere=False)
+        from s3net_plugin.utils.logger import log_traceback
+
+        log_traceback(error)
+        raise
     return 0
+
+
+def _is_raised_here(error: Exception) -> bool:
+    """Whether an error comes from this package or from BasicSR, and not from another plugin's code or a library."""
+    modules = (frame.f_globals.get('__name__', '').split('.')[0] for frame, _ in traceback.walk_tb(error.__traceback__))
+    return [name for name in modules if name not in sys.stdlib_module_names][-1:] in (['s3net_plugin'], ['basicsr'])
 
 
 def _fail(error: BaseException, status: int, *, everywhere: bool) -> int:

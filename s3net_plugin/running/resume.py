@@ -9,13 +9,13 @@ import torch
 from basicsr.archs import build_network
 from basicsr.utils import check_resume
 
-from s3net_plugin.compat import no_log_file_yet
 from s3net_plugin.models.checkpoints import training_states
 from s3net_plugin.models.training_state import by_parts
 from s3net_plugin.running.run_folder import run_folder
 from s3net_plugin.utils.checkpoint import check_fit, load_weights_only, without_pretraining
 from s3net_plugin.utils.distributed import broadcast_object
 from s3net_plugin.utils.errors import OptionError
+from s3net_plugin.utils.logger import no_log_file_yet
 
 
 def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from s3net_plugin.utils.errors import OptionError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 # Any of these tells a folder that a run has made.
 _TRACES = ('models', 'training_states', 'visualization', 'metrics.csv', 'summary.json', '.lock', '*.log')
 
-_held: list[TextIO] = []
+_held: list[Any] = []
+
+
+def run_name(opt: dict[str, Any], *, debug: bool = False) -> str:
+    """Return the name of a run, from the content of its option file."""
+    name = str(opt.get('name'))
+    return f'debug_{name}' if debug and not name.startswith('debug') else name
 
 
 def run_folder(opt: dict[str, Any], *, is_train: bool, debug: bool = False) -> Path:
@@ -23,8 +35,16 @@ def run_folder(opt: dict[str, Any], *, is_train: bool, debug: bool = False) -> P
     wanted = (opt.get('path') or {}).get(option)
     if wanted is not None and not isinstance(wanted, str):
         raise OptionError(f'path:{option}: {wanted!r} is not the path of a folder')
-    name = f'debug_{opt.get("name")}' if debug and not str(opt.get('name')).startswith('debug') else opt.get('name')
-    return Path(wanted or f'{place}/{name}').expanduser()
+    return Path(wanted or f'{place}/{run_name(opt, debug=debug)}').expanduser()
+
+
+def run_paths(opt: dict[str, Any], *, is_train: bool, debug: bool = False) -> dict[str, str]:
+    """Return the folders of a run under the names that BasicSR gives them, which makes them."""
+    folder = Path.cwd() / run_folder(opt, is_train=is_train, debug=debug)
+    root, within = 'results_root', ['visualization']
+    if is_train:
+        root, within = 'experiments_root', ['models', 'training_states', 'visualization']
+    return {root: str(folder), 'log': str(folder), **{name: str(folder / name) for name in within}}
 
 
 def check_overwrite(folder: Path, opt: dict[str, Any], option_file: str) -> None:
@@ -66,9 +86,14 @@ def lock_folder(folder: Path) -> None:
     """
     try:
         file = (folder / '.lock').open('a+', encoding='utf-8')
-        # Unlike flock, it is not handed on to a loader's workers, which may outlive a run that is killed.
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        if fcntl is None:
+            lock = FileLock(folder / '.lock.windows')
+            lock.acquire(timeout=0)
+            _held.append(lock)
+        else:
+            # Unlike flock, it is not handed on to a loader's workers, which may outlive a run that is killed.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, Timeout):
         file.seek(0)
         raise OptionError(
             f'{folder}: another run is writing to it ({file.read().strip()}); wait, or rename one'

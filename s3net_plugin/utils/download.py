@@ -1,27 +1,48 @@
-"""Asking a server of weights whether it is there, before a client tries for a minute."""
+"""Downloading weights: a server is asked whether it is there first, since a client tries for a minute."""
 
 from __future__ import annotations
 
 import threading
 import urllib.request
 from collections.abc import Callable
+from typing import TypeVar
 
 import huggingface_hub
 
 PATIENCE = 3.0  # seconds: with building a network, an error comes within five
 
-
-def ask_hub(url: str) -> None:
-    """Return once the Hugging Face hub has answered for ``url``; raise what went wrong within ``PATIENCE`` seconds."""
-    _in_time(lambda: huggingface_hub.get_hf_file_metadata(url, timeout=PATIENCE))
+T = TypeVar('T')
 
 
-def ask_server(url: str) -> None:
-    """Return once ``url`` has answered; raise what went wrong within ``PATIENCE`` seconds."""
-    _in_time(lambda: urllib.request.urlopen(url, timeout=PATIENCE).close())
+def download(place: str, what: str, url: str, fetch: Callable[[], T], instead: str) -> T:
+    """Return what ``fetch`` returns, once the Hugging Face hub or another server has answered for ``url``.
+
+    Args:
+        place: begins the message: the option that asks for the weights.
+        what: they are.
+        url: one file of them.
+        fetch: downloads them.
+        instead: what to do with a file that was fetched on another machine, and what serves without one.
+
+    Raises:
+        FileNotFoundError: they are not to be had; said within ``PATIENCE`` seconds if nothing answers.
+    """
+    hub = url.startswith(huggingface_hub.constants.ENDPOINT)
+    try:
+        _in_time(lambda: _ask_hub(url) if hub else urllib.request.urlopen(url, timeout=PATIENCE).close())
+        return fetch()
+    except Exception as error:  # the classes differ between clients and their versions
+        reason = str(error).strip().partition('\n')[0] or type(error).__name__
+        raise FileNotFoundError(
+            f'{place}: cannot download {what} ({reason}); fetch {url} on a machine that can and {instead}'
+        ) from error
 
 
-def _in_time(ask: Callable[[], object]) -> None:
+def _ask_hub(url: str) -> None:
+    huggingface_hub.get_hf_file_metadata(url, timeout=PATIENCE)
+
+
+def _in_time(ask: Callable[[], None]) -> None:
     """In a thread, because no timeout of a client covers a name server that keeps silent."""
     outcome: list[Exception | None] = []
 

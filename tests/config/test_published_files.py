@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from s3net_plugin.config import check_options
+from s3net_plugin.config.check import check_options
 
 ADAM = {'type': 'Adam', 'lr': 1.0e-4, 'weight_decay': 0, 'betas': [0.9, 0.99]}
 L1 = {'type': 'L1Loss', 'loss_weight': 1.0, 'reduction': 'mean'}

@@ -70,3 +70,18 @@ def test_a_forced_entry_can_only_assign_a_plain_value(tmp_path, entry, message):
     path = write(tmp_path, 'train: {total_iter: 5}\n')
     with pytest.raises(OptionError, match=message):
         read_option_file(path, [entry])
+
+
+def test_a_mapping_that_is_merged_elsewhere_may_give_merged_keys_anew(tmp_path):
+    text = 'base: &base {one: 1, two: 2}\ndeep: {own: &own {<<: *base, one: 3}}\nlast: {<<: *own, two: 4}\n'
+    opt = read_option_file(write(tmp_path, text))
+    assert opt['deep']['own'] == {'one': 3, 'two': 2}
+    assert opt['last'] == {'one': 3, 'two': 4}
+
+
+def test_an_alias_is_a_section_of_its_own_and_no_section_holds_itself(tmp_path):
+    opt = read_option_file(write(tmp_path, 'one: &one {a: 1}\ntwo: *one\n'))
+    opt['one']['a'] = 2
+    assert opt['two'] == {'a': 1}
+    with pytest.raises(OptionError, match=r'options\.yml: a section holds itself, by an alias'):
+        read_option_file(write(tmp_path, 'one: &one {a: *one}\n'))

@@ -46,6 +46,8 @@ class RecordingModel(S3NetModel):
         super().__init__(opt)
 
     def optimize_parameters(self, current_iter):
+        if 'READS' in os.environ:
+            Path(os.environ['READS']).read_text()
         super().optimize_parameters(current_iter)
         names = [Path(path).stem for path in self.paths]
         with Path(os.environ['RECORD_FOLDER'], f'record_{self.opt["rank"]}.txt').open('a') as file:

@@ -2,6 +2,7 @@ import multiprocessing
 
 import pytest
 
+from s3net_plugin.running import run_folder as run_folder_module
 from s3net_plugin.running.run_folder import check_overwrite, lock_folder, run_folder
 from s3net_plugin.utils.errors import OptionError
 
@@ -72,8 +73,12 @@ def in_another_process(folder):
     return queue.get()
 
 
-def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
+@pytest.mark.parametrize('system', ['POSIX', 'Windows'])
+def test_a_folder_is_held_by_one_process_at_a_time(tmp_path, monkeypatch, system):
+    if system == 'Windows':
+        monkeypatch.setattr(run_folder_module, 'fcntl', None)
     assert in_another_process(tmp_path) == 'held'  # and let go of as it ended
     lock_folder(tmp_path)
-    lock_folder(tmp_path)  # its own
+    if system == 'POSIX':
+        lock_folder(tmp_path)  # its own
     assert in_another_process(tmp_path).startswith(f'{tmp_path}: another run is writing to it (process ')

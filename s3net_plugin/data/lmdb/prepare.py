@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from s3net_plugin.data.decode import resize
@@ -131,19 +130,19 @@ def _folder_beside(target: Path) -> Iterator[Path]:
     """Make or reopen the hidden folder in which ``target`` is built, for one run at a time."""
     aside = target.with_name(f'.{target.name}.partial')
     aside.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(aside, os.O_RDONLY)
+    lock = FileLock(f'{aside}.lock')
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f'{target}: another run is preparing it; wait for it to end') from None
+        held = lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(f'{target}: another run is preparing it; wait for it to end') from None
+    with held:
         try:
             yield aside
         finally:
             with suppress(OSError):  # it holds something to go on with, or has been renamed
                 aside.rmdir()
-    finally:
-        os.close(descriptor)
+            with suppress(OSError):  # Windows lets nobody remove a file that is open
+                Path(lock.lock_file).unlink()
 
 
 def _fill(

@@ -1,0 +1,37 @@
+"""BasicSR's logger: whose first caller decides on the log file, and what else belongs into that file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def no_log_file_yet() -> Iterator[None]:
+    """Undo the set-up of the logger by whatever is called in this context.
+
+    Whoever is the first to call ``get_root_logger`` decides for the whole run that there is no log file; BasicSR's
+    data sets and builders do.
+    """
+    from basicsr.utils.logger import initialized_logger
+
+    logger, before = logging.getLogger('basicsr'), dict(initialized_logger)
+    handlers = list(logger.handlers)
+    try:
+        yield
+    finally:
+        initialized_logger.clear()
+        initialized_logger.update(before)
+        logger.handlers[:] = handlers
+
+
+def log_traceback(error: BaseException) -> None:
+    """Write the traceback of an error that ends the run to the log file, if there is one by now; to nothing else."""
+    logger = logging.getLogger('basicsr')
+    record = logger.makeRecord(
+        logger.name, logging.CRITICAL, __file__, 0, 'the run has failed', (), (type(error), error, error.__traceback__)
+    )
+    for handler in logger.handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handle(record)
