@@ -54,7 +54,7 @@ setup(
         'export': ['onnx>=1.18,<2', 'onnxruntime>=1.21,<2', 'onnxscript>=0.5,<1'],
         'wandb': ['wandb>=0.17'],
         'dev': [
-            *('mypy>=1.11', 'types-PyYAML', 'types-tqdm'),
+            *('import-linter>=2', 'mypy>=1.11', 'types-PyYAML', 'types-tqdm'),
             *('playwright>=1.49', 'pytest>=8', 'pytest-xdist>=3.5', 'ruff>=0.6'),
         ],
     },
