@@ -31,7 +31,7 @@ def load_network(path: str | Path, device: str | torch.device = 'cpu') -> nn.Mod
 
     Example:
         >>> from s3net_plugin.archs.pretrained import pretrained_path
-        >>> load_network(pretrained_path()).in_channels  # the weights in the package
+        >>> load_network(pretrained_path()).input_channels  # the weights in the package
         8
     """
     path = Path(path)
@@ -40,12 +40,12 @@ def load_network(path: str | Path, device: str | torch.device = 'cpu') -> nn.Mod
     if not isinstance(weights, dict):
         raise ValueError(f'{path}: neither params nor params_ema in it, so it is no checkpoint of BasicSR')
     options = content.get('network_g') or _options_beside(path)
-    network = _build(options, path)
-    if getattr(network, 'input_channels', None) not in (4, 8) or not hasattr(network, 'size_requirements'):
-        raise ValueError(
-            f'{path}: {options["type"]} has no input_channels, 4 or 8, and size_requirements as S3Net has, so it is no '
-            'relighting network'
-        )
+    network: Any = _build(options, path)
+    # archs of other packages say what they take by the name that their constructor has for it, if at all
+    network.input_channels = getattr(network, 'input_channels', getattr(network, 'in_channels', None))
+    if network.input_channels not in (4, 8):
+        raise ValueError(f'{path}: {options["type"]} does not say that its input_channels are 4 or 8')
+    network.size_requirements = getattr(network, 'size_requirements', S3Net.size_requirements)
     misfit = state_dict_mismatch(network.state_dict(), weights)
     if misfit:
         raise ValueError(f'{path}: the weights do not fit the options of {options["type"]}: {misfit}')

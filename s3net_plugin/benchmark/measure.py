@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.benchmark import Timer
 
 from s3net_plugin.benchmark.cases import BenchmarkSettings, Case, Work, all_cases
 from s3net_plugin.report.environment import hardware
@@ -86,6 +85,8 @@ def time_in_turns(works: Mapping[str, Work], rounds: int) -> dict[str, dict[str,
     They take turns, ``rounds`` (two or more) of them, every other time in reverse order: so whatever else keeps the
     machine busy, or warms it up, hits all of them alike.
     """
+    from torch.utils.benchmark import Timer  # it warns where there is no CUDA runtime
+
     threads = torch.get_num_threads()
     timers = [(name, Timer('work()', globals={'work': work}, num_threads=threads)) for name, work in works.items()]
     times: dict[str, list[float]] = {name: [] for name in works}

@@ -1,6 +1,7 @@
 import pytest
 import torch
 import yaml
+from basicsr.utils.registry import ARCH_REGISTRY
 from safetensors.torch import save_file
 
 from s3net_plugin.archs.load import load_network
@@ -56,7 +57,7 @@ def test_no_weights_are_fetched_for_the_encoder(tmp_path, content):
         ({'network_g': {'type': 'S3net'}}, "unknown type 'S3net'; did you mean 'S3Net'"),
         ({'network_g': {'type': 'S3Net', 'encoders': 'resnet10t'}}, 'encoders'),
         ({'network_g': {'type': 'S3Net', 'encoder': 'resnet18'}}, 'do not fit'),
-        ({'network_g': {'type': 'MSRResNet'}}, 'no relighting network'),
+        ({'network_g': {'type': 'MSRResNet'}}, 'MSRResNet does not say that its input_channels are 4 or 8'),
         ({'network_g': ['S3Net']}, 'unknown type'),
     ],
 )
@@ -94,3 +95,14 @@ def test_safetensors_of_another_network_are_refused(tmp_path, content):
     write_pretrained(changed, tmp_path / 'net.safetensors', training={}, scores={})
     with pytest.raises(ValueError, match=r'net\.safetensors: the weights do not fit the options of S3Net'):
         load_network(tmp_path / 'net.safetensors')
+
+
+def test_an_arch_of_another_package_says_by_in_channels_what_it_takes(tmp_path, monkeypatch):
+    class Foreign(torch.nn.Conv2d):
+        def __init__(self, in_channels):
+            super().__init__(in_channels, 3, 1)
+
+    monkeypatch.setitem(ARCH_REGISTRY._obj_map, 'Foreign', Foreign)
+    options = {'type': 'Foreign', 'in_channels': 8}
+    network = load_network(save(tmp_path / 'net.pth', {'params': Foreign(8).state_dict(), 'network_g': options}))
+    assert (network.input_channels, network.size_requirements.minimum) == (8, 32)
