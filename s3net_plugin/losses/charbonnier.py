@@ -14,12 +14,12 @@ def charbonnier(pred: Tensor, target: Tensor, eps: float = 1e-3) -> Tensor:
     Source: Charbonnier et al., Two deterministic half-quadratic regularization algorithms, ICIP 1994.
 
     Args:
-        pred: images (N, ..., C, H, W).
+        pred: images (..., C, H, W).
         target: images of the same shape; receives no gradient.
         eps: half width of the rounded tip, in units of the images. Positive, or the gradient at 0 is undefined.
 
     Raises:
-        ValueError: the shapes differ or are not (N, ..., C, H, W); the message names both.
+        ValueError: the shapes differ or are not (..., C, H, W); the message names both.
 
     Example:
         >>> charbonnier(torch.full((1, 3, 8, 8), 4e-3), torch.zeros(1, 3, 8, 8), eps=3e-3)
@@ -49,5 +49,5 @@ class S3NetCharbonnierLoss(nn.Module):
         self.eps = check_number(self, 'eps', eps, low=1e-12)
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the weighted scalar for images (N, ..., C, H, W) of equal shape."""
+        """Return the weighted scalar for images (..., C, H, W) of equal shape."""
         return self.loss_weight * charbonnier(pred, target, self.eps)

@@ -10,14 +10,14 @@ from s3net_plugin.utils.schema import number_as_text
 
 
 def check_images(owner: str, pred: Tensor, target: Tensor, *, min_side: int = 1, channels: int | None = None) -> None:
-    """Check that ``pred`` and ``target`` are batches of images (N, ..., C, H, W), alike and not too small.
+    """Check that ``pred`` and ``target`` are images (..., C, H, W), alike and not too small.
 
     Raises:
         ValueError: they are not; the message names both shapes.
     """
     shapes = f'pred {tuple(pred.shape)} and target {tuple(target.shape)}'
-    if pred.ndim < 4 or target.ndim < 4:
-        raise ValueError(f'{owner}: expected images of shape (N, ..., C, H, W), got {shapes}')
+    if pred.ndim < 3 or target.ndim < 3:
+        raise ValueError(f'{owner}: expected images of shape (..., C, H, W), got {shapes}')
     if pred.shape != target.shape:
         raise ValueError(f'{owner}: the two shapes must be equal, got {shapes}')
     if pred.numel() == 0 or min(pred.shape[-2:]) < min_side:

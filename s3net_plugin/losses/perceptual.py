@@ -29,14 +29,14 @@ def perceptual_loss(
     Under autocast VGG19 runs in autocast's type; the means are accumulated in fp32 or better all the same.
 
     Args:
-        pred: images (N, ..., 3, H, W) in [0, 1].
+        pred: images (..., 3, H, W) in [0, 1].
         target: images of the same shape; receives no gradient.
         vgg: returns the features of every layer in ``layer_weights``.
         layer_weights: w_k by BasicSR's name of layer k.
         chunk_size: images at a time; their features are computed again in the backward pass instead of being kept.
 
     Raises:
-        ValueError: the shapes differ, are not (N, ..., 3, H, W), or too small for VGG19's poolings; it names both.
+        ValueError: the shapes differ, are not (..., 3, H, W), or too small for VGG19's poolings; it names both.
 
     Example:
         >>> vgg = VGG19Features(['relu1_1'], 'random')
@@ -44,7 +44,7 @@ def perceptual_loss(
         tensor(0.)
     """
     check_images('perceptual_loss', pred, target, min_side=vgg.minimum_side, channels=3)
-    pred, target = pred.flatten(0, -4), target.flatten(0, -4)
+    pred, target = (images.reshape(-1, *images.shape[-3:]) for images in (pred, target))
     if chunk_size is None or chunk_size >= len(pred):
         return _distance(pred, target, vgg, layer_weights)
     chunks = zip(pred.split(chunk_size), target.split(chunk_size), strict=True)
@@ -116,6 +116,6 @@ class S3NetPerceptualLoss(nn.Module):
         self.vgg = VGG19Features(self.layer_weights, weights, normalize_input=normalize_input)
 
     def forward(self, pred: Tensor, target: Tensor) -> tuple[Tensor, None]:
-        """Return the weighted scalar, and None for the style loss, for images (N, ..., 3, H, W) in [0, 1]."""
+        """Return the weighted scalar, and None for the style loss, for images (..., 3, H, W) in [0, 1]."""
         loss = perceptual_loss(pred, target, self.vgg, self.layer_weights, chunk_size=self.chunk_size)
         return self.loss_weight * loss, None

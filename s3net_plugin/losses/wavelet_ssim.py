@@ -28,7 +28,7 @@ def wavelet_ssim_loss(
     before (Yang et al., Y-net, arXiv:2003.13912).
 
     Args:
-        pred: images (N, ..., C, H, W) on the scale of [0, 1].
+        pred: images (..., C, H, W) on the scale of [0, 1].
         target: images of the same shape; receives no gradient.
         levels: how often the images are decomposed, L.
         ratio: r in [0, 1]: the weight of low frequencies against high ones, along one axis.
@@ -36,7 +36,7 @@ def wavelet_ssim_loss(
         window_size: side of SSIM's Gaussian window, odd.
 
     Raises:
-        ValueError: the shapes differ, are not (N, ..., C, H, W), or a side is below ``minimum_side(filters, levels)``
+        ValueError: the shapes differ, are not (..., C, H, W), or a side is below ``minimum_side(filters, levels)``
             (4 for two levels of Haar); the message names both.
 
     Example:
@@ -93,7 +93,7 @@ class S3NetWaveletSSIMLoss(nn.Module):
         gaussian_taps(window_size)  # complains about an even size here, not at the first call
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the weighted scalar for images (N, ..., C, H, W) of equal shape on the scale of [0, 1]."""
+        """Return the weighted scalar for images (..., C, H, W) of equal shape on the scale of [0, 1]."""
         loss = wavelet_ssim_loss(
             pred, target, levels=self.levels, ratio=self.ratio, filters=self.filters, window_size=self.window_size
         )

@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 
 import cv2
-import huggingface_hub
+import huggingface_hub.constants
 import numpy as np
 import tifffile
 import torch

@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import TypeVar
 
-import huggingface_hub
+import huggingface_hub.constants
 
 PATIENCE = 3.0  # seconds: with building a network, an error comes within five
 
