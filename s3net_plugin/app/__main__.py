@@ -14,11 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import torch
-
 from s3net_plugin.app.service import RelightService
 from s3net_plugin.archs.load import load_network
 from s3net_plugin.archs.pretrained import pretrained_path
+from s3net_plugin.commands.arguments import default_device
 from s3net_plugin.relight.depth import DEFAULT_MODEL, DepthEstimator
 from s3net_plugin.relight.jobs import files_in, left_out, report
 from s3net_plugin.relight.relighter import Relighter
@@ -40,7 +39,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         '--work-size', type=int, default=1024, help='longer side of what the network sees, pixels (%(default)s)'
     )
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='(%(default)s)')
+    parser.add_argument('--device', default=default_device(), help='(%(default)s)')
     parser.add_argument('--host', default='127.0.0.1', help='address to serve on; 0.0.0.0 lets others in (%(default)s)')
     parser.add_argument('--port', type=int, default=7860, help='(%(default)s)')
     parser.add_argument('--max-upload', type=int, default=50, metavar='MB', help='a file, at most (%(default)s)')

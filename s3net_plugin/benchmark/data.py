@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import platform
 import signal
@@ -28,7 +29,7 @@ from s3net_plugin.report.table import markdown_table
 
 _LIGHTS = ('2500_N', '3500_E', '4500_S', '5500_SW', '6500_NW', '6500_W')
 _WARM_UP = 4
-START_METHODS = ('fork', 'spawn')
+START_METHODS = tuple(name for name in ('fork', 'spawn') if name in multiprocessing.get_all_start_methods())
 
 
 class PlainDataset(Dataset):

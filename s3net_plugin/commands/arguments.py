@@ -68,11 +68,13 @@ def add_depth_arguments(parser: argparse.ArgumentParser) -> None:
         help='how many times farther the farthest point is than the nearest, which a depth map leaves open; default: '
         f'{FAR_OVER_NEAR:g} where disparity becomes depth, and for shadows what the network was trained with',
     )
-    parser.add_argument('--device', help='default: cuda if PyTorch sees a GPU, otherwise cpu')
+    parser.add_argument('--device', help='default: cuda or mps if PyTorch sees such a GPU, otherwise cpu')
 
 
 def default_device() -> str:
-    """Return ``cuda`` if PyTorch sees a GPU, otherwise ``cpu``."""
+    """Return ``cuda`` or ``mps`` (Apple's) if PyTorch sees such a GPU, otherwise ``cpu``."""
     import torch
 
-    return 'cuda' if torch.cuda.is_available() else 'cpu'
+    if torch.cuda.is_available():
+        return 'cuda'
+    return 'mps' if torch.backends.mps.is_available() else 'cpu'

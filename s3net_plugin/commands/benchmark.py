@@ -13,7 +13,7 @@ import json
 import logging
 import sys
 
-from s3net_plugin.commands.arguments import command, default_device, output_file
+from s3net_plugin.commands.arguments import command, output_file
 
 
 @command()
@@ -41,7 +41,7 @@ def main() -> None:
         sys.exit('error: --device cuda: PyTorch sees no GPU here; take --device cpu')
     logging.getLogger('basicsr').setLevel(logging.ERROR)  # it warns of VGG19's random weights, which are meant here
 
-    device = torch.device(args.device or default_device())
+    device = torch.device(args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     dtype = getattr(torch, args.dtype) if args.dtype else None
     settings = benchmark.choose_settings(
         device, dtype=dtype, compile=args.compile, rounds=args.rounds, quick=args.quick

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import platform
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -194,7 +195,7 @@ def _settle_in_worker() -> None:
     anew, which is a quarter of the time of a sample from PNG files.
     """
     cv2.setNumThreads(0)
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, 'mallopt'):
+    if platform.libc_ver()[0] == 'glibc':
+        libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, 64 * 2**20)
         libc.mallopt(_M_TRIM_THRESHOLD, 256 * 2**20)

@@ -82,7 +82,7 @@ def _write_json(path: Path, content: Any) -> None:
 def _read_json(path: Path) -> Any:
     """The content of a file that ``_write_json`` wrote, or None if it is missing or damaged."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding='utf-8'))
     except (FileNotFoundError, ValueError):
         return None
 

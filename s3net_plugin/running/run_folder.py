@@ -79,21 +79,25 @@ def _texts(section: Any, place: str = '') -> Iterator[tuple[str, str]]:
 
 
 def lock_folder(folder: Path) -> None:
-    """Keep other runs out of ``folder``, which is there, until this process ends.
+    """Keep other runs out of ``folder``, which is there, until this process ends; a second call changes nothing.
 
     Raises:
         OptionError: another run is writing to it.
     """
+    # Windows renames no folder in which a file is open, so there the lock lies beside it.
+    path = folder / '.lock' if fcntl is not None else folder.with_name(f'.{folder.name}.lock')
     try:
-        file = (folder / '.lock').open('a+', encoding='utf-8')
         if fcntl is None:
-            lock = FileLock(folder / '.lock.windows')
+            lock = FileLock(path, is_singleton=True)
             lock.acquire(timeout=0)
             _held.append(lock)
-        else:
-            # Unlike flock, it is not handed on to a loader's workers, which may outlive a run that is killed.
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, Timeout):
+            return
+        file = path.open('a+', encoding='utf-8')
+        # Unlike flock, it is not handed on to a loader's workers, which may outlive a run that is killed.
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except Timeout:
+        raise OptionError(f'{folder}: another run is writing to it; wait, or rename one') from None
+    except BlockingIOError:
         file.seek(0)
         raise OptionError(
             f'{folder}: another run is writing to it ({file.read().strip()}); wait, or rename one'

@@ -15,7 +15,9 @@ from typing import Any
 
 # sysexits.h: EX_TEMPFAIL, "try again later". Nothing else in a run exits with it.
 EXIT_STOPPED = 75
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+# Windows has no SIGUSR1, and sends SIGBREAK where a terminal is closed.
+_NAMES = ('SIGTERM', 'SIGUSR1', 'SIGINT', 'SIGBREAK')
+SIGNALS: tuple[signal.Signals, ...] = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 # A terminal and a launcher may both hand on one Ctrl-C.
 ONE_CTRL_C = 1.0  # seconds
 
@@ -55,8 +57,12 @@ def shield_workers(loader: Any) -> None:
 
 
 def _start_worker(init: Callable[[int], None] | None, worker: int) -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    threading.Thread(target=_obey_parent_only, daemon=True).start()
+    if hasattr(signal, 'sigwaitinfo'):
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        threading.Thread(target=_obey_parent_only, daemon=True).start()
+    else:  # macOS and Windows do not tell who sent a signal: SIGTERM, by which a loader ends its workers, is obeyed
+        for number in set(SIGNALS) - {signal.SIGTERM}:
+            signal.signal(number, signal.SIG_IGN)
     if init is not None:
         init(worker)
 

@@ -77,8 +77,9 @@ def in_another_process(folder):
 def test_a_folder_is_held_by_one_process_at_a_time(tmp_path, monkeypatch, system):
     if system == 'Windows':
         monkeypatch.setattr(run_folder_module, 'fcntl', None)
-    assert in_another_process(tmp_path) == 'held'  # and let go of as it ended
-    lock_folder(tmp_path)
-    if system == 'POSIX':
-        lock_folder(tmp_path)  # its own
-    assert in_another_process(tmp_path).startswith(f'{tmp_path}: another run is writing to it (process ')
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    assert in_another_process(folder) == 'held'  # and let go of as it ended
+    lock_folder(folder)
+    lock_folder(folder)  # its own
+    assert in_another_process(folder).startswith(f'{folder}: another run is writing to it')
