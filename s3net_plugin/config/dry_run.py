@@ -102,7 +102,7 @@ def _output_shape(net: nn.Module, lq: Tensor) -> tuple[tuple[int, ...], Any]:
         return tuple(lq.shape), tuple(output.shape[1:]) if isinstance(output, Tensor) else f'a {type(output).__name__}'
 
     def run_on_meta(images: Tensor) -> tuple[tuple[int, ...], Any]:
-        return run(copy.deepcopy(net).to('meta'), images.to('meta'))
+        return run(_on_meta(net), images.to('meta'))
 
     try:
         return run_on_meta(lq)
@@ -113,6 +113,14 @@ def _output_shape(net: nn.Module, lq: Tensor) -> tuple[tuple[int, ...], Any]:
     except Exception:
         return _corner_first(lambda side: run(net, lq[:, :side, :side]))
     raise refusal
+
+
+def _on_meta(net: nn.Module) -> nn.Module:
+    """Return a copy of a network on the meta device, whose weights are not copied first: that takes seconds."""
+    tensors: dict[int, Any] = {id(buffer): buffer.to('meta') for buffer in net.buffers()}
+    for parameter in net.parameters():
+        tensors[id(parameter)] = nn.Parameter(parameter.to('meta'), parameter.requires_grad)
+    return copy.deepcopy(net, tensors)
 
 
 def _check_losses(losses: dict[str, nn.Module], gt: Tensor, model: type) -> None:
