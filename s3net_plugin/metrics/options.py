@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from basicsr.metrics import calculate_metric
-from basicsr.utils.registry import METRIC_REGISTRY
 
 from s3net_plugin.metrics.lpips import describe_lpips
 from s3net_plugin.metrics.ssim import describe_ssim
@@ -35,6 +33,9 @@ def prepare_metric(opt: dict[str, Any], device: str | torch.device) -> dict[str,
         FileNotFoundError: the metric's weights are missing; the message says which file belongs where.
         ValueError: an option is unknown, missing or wrong.
     """
+    from basicsr.metrics import calculate_metric
+    from basicsr.utils.registry import METRIC_REGISTRY
+
     if opt['type'] not in _OURS:
         return dict(opt)
     given = {name: value for name, value in opt.items() if name != 'type'}
@@ -65,6 +66,8 @@ def describe_metric(opt: dict[str, Any]) -> str:
     Raises:
         ValueError: an option is unknown or missing.
     """
+    from basicsr.utils.registry import METRIC_REGISTRY
+
     signature = inspect.signature(METRIC_REGISTRY.get(opt['type']))
     try:
         bound = signature.bind(img=None, img2=None, **{name: value for name, value in opt.items() if name != 'type'})

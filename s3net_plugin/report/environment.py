@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import platform
 import subprocess
 import sys
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from basicsr.utils import get_root_logger
 from torch import nn
 
 LIMIT_SECONDS = 60
@@ -82,7 +82,7 @@ def complexity(network: nn.Module, shape: Sequence[int], device: torch.device, s
         'activations': None,
     }
     if 2 * seconds > LIMIT_SECONDS:
-        get_root_logger().info(f'FLOPs are not counted: it would take about {2 * seconds:.0f} s.')
+        logging.getLogger('basicsr').info(f'FLOPs are not counted: it would take about {2 * seconds:.0f} s.')
         return result
     # Half a second to import, and only a test run needs it.
     from mmengine.analysis import ActivationAnalyzer, FlopAnalyzer
@@ -98,6 +98,8 @@ def complexity(network: nn.Module, shape: Sequence[int], device: torch.device, s
                 result[name] = int(analysis.total())
     except Exception as error:  # any network of any plugin: what cannot be traced can fail in any way
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        get_root_logger().info(f'FLOPs and activations are not counted: the network cannot be traced ({reason}).')
+        logging.getLogger('basicsr').info(
+            f'FLOPs and activations are not counted: the network cannot be traced ({reason}).'
+        )
         result |= {'flops': None, 'activations': None}
     return result

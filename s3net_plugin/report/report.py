@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from basicsr.utils import get_root_logger
 from torch import nn
 
 from s3net_plugin.report.environment import peak_memory
@@ -55,7 +55,7 @@ class Report:
         if not rows:
             reason = 'it has no targets' if self._opt['val'].get('metrics') else 'val: metrics names none'
             saved = 'images only' if self._opt['val']['save_img'] else 'and val: save_img is off, so nothing is saved'
-            get_root_logger().info(f'{name}: no scores, {reason}; {saved}.')
+            logging.getLogger('basicsr').info(f'{name}: no scores, {reason}; {saved}.')
             if self._summary:
                 self._write_summary()
             return
@@ -69,7 +69,9 @@ class Report:
         self._summary['peak_memory'] = max(memory, self._summary.get('peak_memory', memory), key=_bytes)
         best_first = add_dataset(self._summary, name, rows)
         self._write_summary()
-        get_root_logger().info(f'Scores, beside what costs nothing to beat:\n{dataset_markdown(self._summary, name)}\n')
+        logging.getLogger('basicsr').info(
+            f'Scores, beside what costs nothing to beat:\n{dataset_markdown(self._summary, name)}\n'
+        )
         self._sections.append(self._section(name, best_first, view))
         write_picture(folder / 'contact_sheet.png', stack(self._sections))
         if self._device.type == 'cuda':
