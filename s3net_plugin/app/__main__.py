@@ -17,8 +17,8 @@ from pathlib import Path
 from s3net_plugin.app.service import RelightService
 from s3net_plugin.archs.load import load_network
 from s3net_plugin.archs.pretrained import pretrained_path
-from s3net_plugin.commands.arguments import default_device
-from s3net_plugin.relight.depth import DEFAULT_MODEL, DepthEstimator
+from s3net_plugin.commands.arguments import add_depth_arguments, command, default_device
+from s3net_plugin.relight.depth import DepthEstimator
 from s3net_plugin.relight.jobs import files_in, left_out, report
 from s3net_plugin.relight.relighter import Relighter
 
@@ -32,19 +32,17 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument('--guides', type=Path, metavar='DIR', help='photos to choose a guide from')
     parser.add_argument('--guide-depth', type=Path, metavar='DIR', help='their depth, files named alike')
-    parser.add_argument(
-        '--depth-model', default=DEFAULT_MODEL, metavar='NAME|DIR', help='for depth that is not uploaded (%(default)s)'
-    )
-    parser.add_argument('--far-over-near', type=float, metavar='RATIO', help='as for scripts/relight.py')
+    add_depth_arguments(parser)
     parser.add_argument(
         '--work-size', type=int, default=1024, help='longer side of what the network sees, pixels (%(default)s)'
     )
-    parser.add_argument('--device', default=default_device(), help='(%(default)s)')
     parser.add_argument('--host', default='127.0.0.1', help='address to serve on; 0.0.0.0 lets others in (%(default)s)')
     parser.add_argument('--port', type=int, default=7860, help='(%(default)s)')
     parser.add_argument('--max-upload', type=int, default=50, metavar='MB', help='a file, at most (%(default)s)')
     parser.add_argument('--max-megapixels', type=float, default=50, help='a photo, at most (%(default)g)')
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.device = args.device or default_device()
+    return args
 
 
 def make_service(args: argparse.Namespace, folder: Path) -> RelightService:
@@ -92,6 +90,7 @@ def serve(args: argparse.Namespace, folder: Path) -> None:
     )
 
 
+@command()
 def main() -> None:
     args = parse_arguments()
     with tempfile.TemporaryDirectory(prefix='s3net_app_') as folder:
@@ -99,9 +98,6 @@ def main() -> None:
             serve(args, Path(folder))
         except (ImportError, OSError, ValueError) as error:
             sys.exit(f'error: {error}')
-        except KeyboardInterrupt:
-            print('stopped', file=sys.stderr)
-            sys.exit(130)  # 128 + SIGINT, as shells have it
 
 
 if __name__ == '__main__':

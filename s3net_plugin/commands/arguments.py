@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec
 
-# Values of s3net_plugin, which takes seconds to import; a test compares them.
+# Values of modules that take seconds to import; a test compares them.
 LAYOUTS = ('scenes', 'pairs', 'one_to_one')
 IMAGE_CODECS = ('png', 'raw')
 DEPTH_CODECS = ('float32', 'uint16')

@@ -24,7 +24,7 @@ from s3net_plugin.config.values import admit, build, check_label, error_context,
 from s3net_plugin.config.weights import check_path
 from s3net_plugin.utils.checkpoint import without_pretraining
 from s3net_plugin.utils.errors import OptionError
-from s3net_plugin.utils.logger import no_log_file_yet
+from s3net_plugin.utils.logger import announce, no_log_file_yet
 from s3net_plugin.utils.names import suggestion
 from s3net_plugin.utils.schema import check_section, looks_like_number, number_as_text
 
@@ -51,8 +51,8 @@ def check_options(
             unread = _check(deepcopy(opt), is_train, resumes, processes)
     except OptionError as error:
         raise error.within('', where=where) from None
-    if unread and os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0':
-        print(f'{where}: nothing reads {", ".join(unread)}', flush=True)
+    if unread:
+        announce(f'{where}: nothing reads {", ".join(unread)}')
 
 
 def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -> list[str]:

@@ -188,11 +188,16 @@ def decode_npy(content: bytes, name: str) -> np.ndarray:
     return np.frombuffer(content, dtype, offset=offset).reshape(shape, order='F' if fortran else 'C')
 
 
-def _decode_exr(content: bytes, name: str) -> np.ndarray:
+def decode_unchanged(content: bytes) -> np.ndarray | None:
+    """Decode a picture with all its channels and bits as they are; None where OpenCV cannot read it."""
     try:
-        depth = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
-        depth = None
+        return None
+
+
+def _decode_exr(content: bytes, name: str) -> np.ndarray:
+    depth = decode_unchanged(content)
     if depth is None:
         raise ValueError(
             f'{name}: OpenCV {cv2.__version__} cannot read this OpenEXR file; if it was built with OpenEXR, set '

@@ -15,7 +15,7 @@ import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 from PIL import Image
 
-from s3net_plugin.data.decode import PNG_MAGIC, decode_depth, decode_npy, png_size
+from s3net_plugin.data.decode import PNG_MAGIC, decode_depth, decode_npy, decode_unchanged, png_size
 from s3net_plugin.relight.photo import check_size
 from s3net_plugin.relight.tiff import MAGIC as TIFF_MAGIC
 from s3net_plugin.relight.tiff import UnsupportedPhotoError
@@ -143,10 +143,7 @@ def read_map(path: str | Path) -> np.ndarray:
 
 
 def _decode_picture(content: bytes, path: Path) -> np.ndarray:
-    try:
-        values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        values = None
+    values = decode_unchanged(content)
     if values is None:
         raise ValueError(f'{path}: neither .npy, PNG, TIFF, PFM nor OpenEXR that OpenCV can read')
     return values

@@ -14,6 +14,7 @@ from typing import Any
 from s3net_plugin.config.shipped import find_option_file
 from s3net_plugin.config.yaml_file import read_option_file
 from s3net_plugin.utils.errors import DataError, OptionError, RunError
+from s3net_plugin.utils.logger import announce, is_first_process, log_traceback
 
 USAGE = 'usage: basicsr train.py|test.py -opt OPTIONS.yml [BasicSR flags]'
 _INTERRUPTED = {
@@ -56,8 +57,7 @@ def run(job: str, argv: Sequence[str]) -> None:
     args = _parser(job).parse_args(argv)
     file = find_option_file(args.opt)
     if file != Path(args.opt).expanduser():
-        if _is_first_process():
-            print(f'{args.opt}: no such file here; taking the one of this package, {file}', flush=True)
+        announce(f'{args.opt}: no such file here; taking the one of this package, {file}')
         args.opt = str(file)
     opt = read_option_file(args.opt, args.force_yml)
     # What comes now takes seconds to import; what can be wrong so far has been said.
@@ -92,20 +92,16 @@ def _find_pretrained(opt: dict[str, Any]) -> None:
         return
     if not os.path.lexists(PRETRAINED):
         path['pretrain_network_g'] = str(pretrained_path())
-    elif _is_first_process():
+    else:
         here = Path(PRETRAINED).absolute()
-        print(f'path:pretrain_network_g: {PRETRAINED} is {here}, not the weights in the package', flush=True)
-
-
-def _is_first_process() -> bool:
-    return os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0'
+        announce(f'path:pretrain_network_g: {PRETRAINED} is {here}, not the weights in the package')
 
 
 def _check_folder(job: str, args: argparse.Namespace, opt: dict[str, Any], resumes: bool) -> None:
     """Check the folder that the run will write to, in the first process, which makes it."""
     from s3net_plugin.running import run_folder
 
-    if not _is_first_process():
+    if not is_first_process():
         return
     folder = run_folder.run_folder(opt, is_train=job == 'train', debug=args.debug)
     if not resumes:
@@ -139,8 +135,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if isinstance(error, (ImportError, OSError)) and _is_raised_here(error):
             return _fail(error, 1, everywhere=False)
-        from s3net_plugin.utils.logger import log_traceback
-
         log_traceback(error)
         raise
     return 0

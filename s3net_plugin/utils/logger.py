@@ -1,10 +1,22 @@
-"""BasicSR's logger: whose first caller decides on the log file, and what else belongs into that file."""
+"""What a run says: BasicSR's logger, whose first caller decides on the log file, and lines that one process prints."""
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+
+def is_first_process() -> bool:
+    """Whether this process is the first of its job, as launchers say it before the processes have joined."""
+    return os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0'
+
+
+def announce(line: str) -> None:
+    """Print a line, in the first process of a job only."""
+    if is_first_process():
+        print(line, flush=True)
 
 
 @contextmanager
