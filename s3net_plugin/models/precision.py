@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from s3net_plugin.archs import S3Net
+from s3net_plugin.archs.deploy import fast_precision
 from s3net_plugin.archs.padding import pad_channels
 from s3net_plugin.utils.distributed import all_gather_object
 from s3net_plugin.utils.errors import OptionError, RunError
@@ -21,13 +22,15 @@ class Precision:
     """Mixed precision: autocast for the forward pass and, for float16, a scaler for the backward one.
 
     Args:
-        amp: one of ``TYPES``, or None for float32.
+        amp: one of ``TYPES``; 'auto' for bfloat16 where ``device`` has it in hardware; None for float32.
         device: where the network computes.
     """
 
     def __init__(self, amp: str | None, device: torch.device) -> None:
         self.device = device
         self.dtype = TYPES.get(amp or '')
+        if amp == 'auto' and fast_precision(device) == torch.bfloat16:
+            self.dtype = torch.bfloat16
         self.scaler = torch.amp.GradScaler(device.type, enabled=amp == 'float16')
 
     def scale(self) -> float | None:

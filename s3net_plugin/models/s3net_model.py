@@ -61,6 +61,8 @@ class S3NetModel(SRModel):
         train_opt = self.opt['train']
         check_train_options(self.opt)
         self.precision = Precision(train_opt.get('amp'), self.device)
+        if train_opt.get('amp') == 'auto':
+            get_root_logger().info(f'amp: auto is {self.precision.dtype or torch.float32} on this {self.device.type}.')
         self.ema_decay = train_opt.get('ema_decay') or 0
         if self.ema_decay > 0:
             self._build_ema()

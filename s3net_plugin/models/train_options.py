@@ -18,7 +18,7 @@ _FLAG = Field(None, description='true or false')
 class TrainOptions(Section):
     """The options of ``train`` that S3NetModel reads beside ``SRModel``; ``~`` counts as left out."""
 
-    amp: Literal['bfloat16', 'float16'] | None = None
+    amp: Literal['bfloat16', 'float16', 'auto'] | None = None
     channels_last: bool | None = _FLAG
     pad_channels: bool | None = _FLAG
     compile: bool | None = _FLAG

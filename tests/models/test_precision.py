@@ -18,6 +18,14 @@ def test_convolutions_compute_in_the_type_asked_for(amp, dtype):
     assert bool(precision.state_dict()) is (amp == 'float16')
 
 
+@pytest.mark.parametrize(('fast', 'dtype'), [(torch.bfloat16, torch.bfloat16), (torch.float32, None)])
+def test_auto_is_bfloat16_where_the_device_has_it_in_hardware(monkeypatch, fast, dtype):
+    monkeypatch.setattr('s3net_plugin.models.precision.fast_precision', lambda device: fast)
+    precision = Precision('auto', CPU)
+    assert precision.dtype == dtype
+    assert not precision.state_dict()
+
+
 def test_a_state_without_a_scaler_and_one_that_is_not_needed_are_ignored():
     scaled, plain = Precision('float16', CPU), Precision('bfloat16', CPU)
     scaled.load_state_dict(plain.state_dict())

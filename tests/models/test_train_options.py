@@ -34,7 +34,7 @@ def test_every_option_can_be_given():
     ('option', 'value', 'message'),
     [
         ('amp', 'bf16', "amp: 'bf16' is unknown; did you mean 'bfloat16'"),
-        ('amp', True, 'amp: True is unknown; known: bfloat16, float16'),
+        ('amp', True, 'amp: True is unknown; known: auto, bfloat16, float16'),
         ('compile', 1, 'compile: 1 is not true or false'),
         ('grad_clip', '1e-1', "grad_clip: the text '1e-1', not a number"),
         ('accumulate', 0, 'accumulate: 0 is not a number of slices, at least 1'),
