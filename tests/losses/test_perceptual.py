@@ -18,7 +18,7 @@ class TestPerceptual(LossContract):
     function = 'perceptual_loss'
     reference = 'perceptual'
     equal = 0
-    smallest = 4
+    smallest = (({}, 4),)
     gradchecks = (({'weights': 'random', 'layer_weights': {'relu1_1': 1, 'conv2_1': 0.5}}, (1, 3, 3, 4)),)
 
     @pytest.fixture(autouse=True)
