@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ _ARCHS: dict[str, type[nn.Module]] = {'S3Net': S3Net, 'ShadingGuidedS3Net': Shad
 
 
 def load_network(path: str | Path, device: str | torch.device = 'cpu') -> nn.Module:
-    """Return the network of a checkpoint, BasicSR's or safetensors, for inference; with averaged weights if it has any.
+    """Load the network of a checkpoint, BasicSR's or safetensors, for inference; with averaged weights if it has any.
 
     Its arch and options stand in the checkpoint under ``network_g`` (in safetensors, in the metadata); where they do
     not, they are taken from the option file beside it: in the same folder or, as BasicSR keeps it, in the folder above
@@ -77,13 +78,10 @@ def _options_beside(path: Path) -> dict[str, Any]:
     for files in ([own], path.parent.glob('*.yml'), path.parent.parent.glob('*.yml')):
         found: dict[Path, dict[str, Any]] = {}
         for file in sorted(files):
-            try:
-                content = yaml.safe_load(file.read_bytes())
-            except (OSError, yaml.YAMLError):  # missing, or something else
-                continue
-            options = content.get('network_g') if isinstance(content, dict) else None
-            if isinstance(options, dict) and options not in found.values():
-                found[file] = options
+            with suppress(OSError, yaml.YAMLError, LookupError, TypeError):  # missing, or something else
+                options = yaml.safe_load(file.read_bytes())['network_g']
+                if options and options not in found.values():
+                    found[file] = options
         if len(found) > 1:
             names = ', '.join(str(file) for file in found)
             raise ValueError(f'{path}: no network options in it, and beside it differ {names}; make one {own.name}')

@@ -17,23 +17,23 @@ PRETRAINED = 'pretrained'  # what an option file calls them
 
 
 def pretrained_path() -> Path:
-    """Return the path of the weights in the package."""
+    """Path of the weights in the package."""
     return Path(__file__).parents[1] / 'assets/shading_guided_s3net.safetensors'
 
 
 def write_pretrained(
     checkpoint: Mapping[str, Any], path: str | Path, *, training: Mapping[str, Any], scores: Mapping[str, Any]
 ) -> None:
-    """Write the averaged weights of a checkpoint, or the only ones, in half precision; whole or not at all.
+    """Write safetensors in half precision: the averaged weights of a checkpoint, or the only ones; whole or not at all.
 
     Args:
         checkpoint: BasicSR's, with ``params_ema`` or ``params``, and ``network_g``, the options of its network.
-        path: to write; ends in ``.safetensors``.
         training: what the weights were trained on and how, for the file's metadata.
         scores: what they reach, for the file's metadata.
 
     Raises:
-        ValueError: there are no weights or no options, or a weight is not finite or too large for half precision.
+        ValueError: there are no weights or no options, or a weight is not finite or too large for half precision, or
+            ``path`` does not end in ``.safetensors``.
     """
     path = Path(path)
     if path.suffix != SAFETENSORS:

@@ -30,7 +30,7 @@ def check_images(owner: str, pred: Tensor, target: Tensor, *, min_side: int = 1,
 
 
 def check_number(
-    owner: object, option: str, value: object, low: float = 0, high: float = math.inf, *, kind: type = float
+    owner: object, option: str, value: Any, low: float = 0, high: float = math.inf, *, kind: type[float] = float
 ) -> Any:
     """Return ``value``, a finite number in [low, high]; a whole one where ``kind`` is int.
 

@@ -167,9 +167,7 @@ def check_fit(
     others, where some do not, only what does not fit is refused.
 
     Args:
-        net: the network, with any weights.
-        name: of its section, such as ``network_g``.
-        options: that section.
+        name: of the network's section, such as ``network_g``; ``options`` are that section.
         content: the checkpoint, of which ``params`` are the weights to load.
         where: begins the message: the file.
 
