@@ -43,8 +43,7 @@ def assert_started_from(network, folder):
             torch.testing.assert_close(content[key][name], parameter.detach().half().float(), rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize('model', [{}, STOCK], ids=['S3NetModel', 'SRModel'])
-@pytest.mark.parametrize('key', [..., None, 'params_ema'])
+@pytest.mark.parametrize(('model', 'key'), [({}, ...), (STOCK, None), ({}, 'params_ema')])
 def test_training_starts_from_a_file_whatever_the_key(model, key, network, weights, options, write_options, tmp_path):
     changes = {**FINE_TUNING, **model, 'path:pretrain_network_g': weights.name, 'path:param_key_g': key}
     options['path']['param_key_g'] = 'params'

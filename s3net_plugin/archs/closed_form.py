@@ -27,14 +27,12 @@ class Relit(NamedTuple):
     """``image`` (N, 3, H, W): the input under the guide's light; sRGB in [0, 1].
 
     ``input_shading`` and ``target_shading`` (N, 1, H, W) in [0, 1] are how much of the sun falls on the input now and
-    then. ``input_light`` and ``guide_light`` (N, 8) say where the sun stands, as in ``estimate_light``.
+    then.
     """
 
     image: Tensor
     input_shading: Tensor
     target_shading: Tensor
-    input_light: Tensor
-    guide_light: Tensor
 
 
 def _sun_colour(rgb: Tensor, shading: Tensor) -> Tensor:
@@ -44,7 +42,7 @@ def _sun_colour(rgb: Tensor, shading: Tensor) -> Tensor:
 
 
 def relight_closed_form(x: Tensor, settings: CueSettings | None = None, *, ambient: float = AMBIENT) -> Relit:
-    """Relight the input as the guide is lit, by arithmetic alone.
+    """Closed-form relighting of the input as the guide is lit, without weights.
 
     With s the shading of a scene under its light and linear values throughout,
     ``relit = input * c * (s_target + a) / (s_input + a)``, where ``c`` is the ratio of the two suns' colours: those of
@@ -77,15 +75,11 @@ def relight_closed_form(x: Tensor, settings: CueSettings | None = None, *, ambie
         both = F.interpolate(both, rgb.shape[-2:], mode='bilinear', align_corners=False)
         before, after = both[:, :1], both[:, 1:]
         relit = encode_srgb(decode_srgb(rgb) * colour * ((after + ambient) / (before + ambient)))
-    return Relit(relit, before, after, input_light, guide_light)
+    return Relit(relit, before, after)
 
 
 class ClosedForm(nn.Module):
-    """``relight_closed_form`` where a network is expected: (N, 8, H, W) -> (N, 3, H, W) in [0, 1], without weights.
-
-    Args:
-        cues: Grid, camera and sun.
-    """
+    """Closed-form relighting where a network is expected: (N, 8, H, W) -> (N, 3, H, W) in [0, 1]."""
 
     input_channels = 8
     size_requirements = S3Net.size_requirements  # so that one can stand for the other

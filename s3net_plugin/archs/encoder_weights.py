@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 import huggingface_hub
 import torch
@@ -17,7 +16,7 @@ LAYOUTS = {3: 'rgb', 4: 'rgbd', 8: 'rgbdrgbd', 13: 'rgbrgbdrgbddd'}
 
 
 def adapt_input_filters(weight: torch.Tensor, in_channels: int) -> torch.Tensor:
-    """Turn filters (O, 3, K, K) learnt on RGB into filters (O, in_channels, K, K) for RGB and depth, or both twice.
+    """Input filters (O, 3, K, K) learnt on RGB, adapted to RGB and depth, or both twice: (O, in_channels, K, K).
 
     Each RGB group takes the RGB filters over the number of groups, so a sample whose photos are the same and whose
     depth is 0 gets exactly the pretrained response, and two photos get the mean of theirs. Depth takes the mean of
@@ -33,42 +32,14 @@ def adapt_input_filters(weight: torch.Tensor, in_channels: int) -> torch.Tensor:
         torch.Size([64, 8, 7, 7])
     """
     if in_channels not in LAYOUTS:
-        raise ValueError(f'pretrained filters serve 3, 4, 8 or 13 channels, not {in_channels}')
+        raise ValueError(f'encoder_weights: pretrained filters serve 3, 4, 8 or 13 channels, not {in_channels}')
     layout = LAYOUTS[in_channels]
     filters = dict(zip('rgb', weight.unbind(1), strict=True), d=weight.mean(1))
     return torch.stack([filters[channel] for channel in layout], dim=1) / layout.count('r')
 
 
-def fit_to_encoder(
-    encoder: nn.Module, state_dict: Mapping[str, torch.Tensor], in_channels: int
-) -> dict[str, torch.Tensor]:
-    """Pick what ``encoder`` needs from a state dict of timm's classifier or of its features; adapt what sees the input.
-
-    timm's own loading (``pretrained_cfg_overlay``) is no substitute: for features it lets missing tensors pass, and it
-    gives depth and guide the RGB filters in turn.
-
-    Raises:
-        ValueError: Something is missing or has another shape.
-    """
-    fitted = {}
-    expected = encoder.state_dict()
-    for name, target in expected.items():
-        # timm renames what it takes apart for features: 'stages.0.x' to 'stages_0.x', or 'x' to 'model.x'
-        spellings = (name, re.sub(r'^(\w+)_(\d+)\.', r'\1.\2.', name), name.removeprefix('model.'))
-        source = next((spelling for spelling in spellings if spelling in state_dict), None)
-        if source is None:
-            continue
-        value = state_dict[source]
-        is_input = value.ndim == 4 and value.shape[1] == 3 and target.shape[1] == in_channels != 3
-        fitted[name] = adapt_input_filters(value, in_channels) if is_input else value
-    misfit = state_dict_mismatch(expected, fitted)
-    if misfit:
-        raise ValueError(misfit)
-    return fitted
-
-
 def imagenet_file(name: str) -> str:
-    """Return the path of timm's weights of network ``name`` in the Hugging Face cache; download them if need be.
+    """Pretrained weights of timm's network ``name``: their path in the Hugging Face cache, once downloaded if need be.
 
     Raises:
         ValueError: timm has no pretrained weights of that network.
@@ -93,15 +64,28 @@ def imagenet_file(name: str) -> str:
 
 
 def load_encoder_weights(encoder: nn.Module, name: str, in_channels: int, source: str) -> None:
-    """Load ``source``, which is ``imagenet`` or a path, into ``encoder``, timm's network ``name``.
+    """Load pretrained weights into ``encoder``, timm's network ``name``, and adapt the filters that see its input.
+
+    timm's own loading (``pretrained_cfg_overlay``) is no substitute: for features it lets missing tensors pass, and it
+    gives depth and guide the RGB filters in turn.
+
+    Args:
+        source: ``imagenet``, or the path of a state dict of timm's classifier or of its features.
 
     Raises:
         ValueError: The weights do not fit the encoder; the message names the file and what is wrong.
         FileNotFoundError: There is no such file, or no way to download it.
     """
     path = imagenet_file(name) if source == 'imagenet' else source
-    state_dict = read_state_dict(path)
-    try:
-        encoder.load_state_dict(fit_to_encoder(encoder, state_dict, in_channels))
-    except ValueError as error:
-        raise ValueError(f'encoder_weights: {path} does not fit {name!r}: {error}') from error
+    found, fitted, expected = read_state_dict(path), {}, encoder.state_dict()
+    for key, target in expected.items():
+        # timm renames what it takes apart for features: 'stages.0.x' to 'stages_0.x', or 'x' to 'model.x'
+        spellings = (key, re.sub(r'^(\w+)_(\d+)\.', r'\1.\2.', key), key.removeprefix('model.'))
+        value = next((found[spelling] for spelling in spellings if spelling in found), None)
+        if value is not None:
+            is_input = value.ndim == 4 and value.shape[1] == 3 and target.shape[1] == in_channels != 3
+            fitted[key] = adapt_input_filters(value, in_channels) if is_input else value
+    misfit = state_dict_mismatch(expected, fitted)
+    if misfit:
+        raise ValueError(f'encoder_weights: {path} does not fit {name!r}: {misfit}')
+    encoder.load_state_dict(fitted)

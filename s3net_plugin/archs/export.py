@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
-from torch.export import Dim, ExportedProgram
+from torch.export import Dim, ExportedProgram, export
+from torch.utils.benchmark import Timer
 
 from s3net_plugin.utils.files import atomic_write
 
@@ -19,7 +18,6 @@ STEP = 32  # heights and widths are multiples of it
 MIN_SIZE, MAX_SIZE = 64, 4096  # at 32 the deepest features are one pixel wide, which torch.export takes for a constant
 TOLERANCE = 1e-3  # of values in (-1, 1)
 SUFFIXES = ('.pt2', '.onnx')
-_REPEATS = 7
 _CHECKED_SIZES = ((64, 96), (128, 64))
 
 Run = Callable[[np.ndarray], np.ndarray]
@@ -30,20 +28,15 @@ class ExportReport(NamedTuple):
 
     path: Path
     difference: float
-    """Largest absolute difference of an output value over all checked sizes."""
+    """Largest absolute one of an output value, over all checked sizes."""
     eager_seconds: float
     seconds: float
 
 
-def export_program(network: nn.Module, channels: int) -> ExportedProgram:
-    """Trace ``network`` for (1, ``channels``, H, W), H and W any multiple of 32 from 64 to 4096."""
-    rows, columns = (Dim(name, min=MIN_SIZE // STEP, max=MAX_SIZE // STEP) for name in ('rows', 'columns'))
-    example = torch.zeros(1, channels, 4 * STEP, 5 * STEP)
-    return torch.export.export(network.eval(), (example,), dynamic_shapes=({2: STEP * rows, 3: STEP * columns},))
-
-
 def export_file(network: nn.Module, path: Path, *, size: int = 256) -> ExportReport:
-    """Write ``network`` as the suffix of ``path`` says, ``.pt2`` or ``.onnx``, once it has been checked against eager.
+    """Export ``network`` to ``path``, once it has been checked against eager: ``torch.export``'s .pt2, or .onnx.
+
+    It takes (1, C, H, W), H and W multiples of 32 from 64 to 4096.
 
     Args:
         network: On the CPU; its ``input_channels`` say what it takes.
@@ -59,7 +52,9 @@ def export_file(network: nn.Module, path: Path, *, size: int = 256) -> ExportRep
     if size % STEP or not MIN_SIZE <= size <= MAX_SIZE:
         raise ValueError(f'size {size}: must be a multiple of {STEP} from {MIN_SIZE} to {MAX_SIZE}')
     channels = int(network.input_channels)  # type: ignore[arg-type]
-    program = export_program(network, channels)
+    rows, columns = (Dim(name, min=MIN_SIZE // STEP, max=MAX_SIZE // STEP) for name in ('rows', 'columns'))
+    example = torch.zeros(1, channels, 4 * STEP, 5 * STEP)
+    program = export(network.eval(), (example,), dynamic_shapes=({2: STEP * rows, 3: STEP * columns},))
     with atomic_write(path) as aside:
         run = _save_onnx(program, aside) if path.suffix == '.onnx' else _save_program(program, aside)
         report = compare(path, network, run, channels, size)
@@ -89,23 +84,24 @@ def _save_onnx(program: ExportedProgram, path: Path) -> Run:
     return lambda x: session.run(None, {'input': x})[0]
 
 
+@torch.inference_mode()
 def compare(path: Path, network: nn.Module, run: Run, channels: int, size: int) -> ExportReport:
     """Run ``network`` and the exported ``run`` on the same smooth input of several sizes, the last one timed."""
-
-    def eager(x: np.ndarray) -> np.ndarray:
-        return network(torch.from_numpy(x)).numpy()
-
     random = np.random.default_rng(0)
     difference = 0.0
-    with torch.inference_mode():
-        for height, width in (*_CHECKED_SIZES, (size, size)):
-            x = smooth_input(random, channels, height, width)
-            difference = max(difference, float(np.abs(run(x) - eager(x)).max()))
-        return ExportReport(path, difference, *median_seconds((eager, run), x))
+    for height, width in (*_CHECKED_SIZES, (size, size)):
+        x = smooth_input(random, channels, height, width)
+        difference = max(difference, float(np.abs(run(x) - network(torch.from_numpy(x)).numpy()).max()))
+    threads = torch.get_num_threads()
+    eager, exported = (
+        Timer('run(x)', globals={'run': each, 'x': sample}, num_threads=threads).blocked_autorange(min_run_time=0.5)
+        for each, sample in ((network, torch.from_numpy(x)), (run, x))
+    )
+    return ExportReport(path, difference, eager.median, exported.median)
 
 
 def smooth_input(random: np.random.Generator, channels: int, height: int, width: int) -> np.ndarray:
-    """(1, channels, height, width), float32 in [0, 1]: a value every 16 pixels, and what lies between them.
+    """Smooth random input (1, channels, height, width), float32 in [0, 1]: a value every 16 pixels, bilinear between.
 
     Noise would be nothing but edges as a depth map, and where a shadow begins rounding errors become visible.
 
@@ -115,14 +111,3 @@ def smooth_input(random: np.random.Generator, channels: int, height: int, width:
     """
     points = torch.from_numpy(random.random((1, channels, height // 16, width // 16), dtype=np.float32))
     return torch.nn.functional.interpolate(points, size=(height, width), mode='bilinear').numpy()
-
-
-def median_seconds(runs: Sequence[Run], x: np.ndarray) -> list[float]:
-    """Median times of ``run(x)``, which have run before; in turns, so that other work on the machine hits all alike."""
-    times: list[list[float]] = [[] for _ in runs]
-    for _ in range(_REPEATS):
-        for run, seconds in zip(runs, times, strict=True):
-            start = time.perf_counter()
-            run(x)
-            seconds.append(time.perf_counter() - start)
-    return [statistics.median(seconds) for seconds in times]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,16 @@ import torch
 import yaml
 from torch import nn
 
-from s3net_plugin.archs.pretrained import read_checkpoint
 from s3net_plugin.archs.s3net_arch import S3Net
 from s3net_plugin.archs.shading_guided_s3net_arch import ShadingGuidedS3Net
-from s3net_plugin.utils.checkpoint import state_dict_mismatch, without_pretraining
+from s3net_plugin.utils.checkpoint import load_weights_only, state_dict_mismatch, without_pretraining
 from s3net_plugin.utils.names import did_you_mean
 
 _ARCHS: dict[str, type[nn.Module]] = {'S3Net': S3Net, 'ShadingGuidedS3Net': ShadingGuidedS3Net}
 
 
 def load_network(path: str | Path, device: str | torch.device = 'cpu') -> nn.Module:
-    """Return the network of a checkpoint, BasicSR's or safetensors, for inference; with averaged weights if it has any.
+    """Load the network of a checkpoint, BasicSR's or safetensors, for inference; with averaged weights if it has any.
 
     Its arch and options stand in the checkpoint under ``network_g`` (in safetensors, in the metadata); where they do
     not, they are taken from the option file beside it: in the same folder or, as BasicSR keeps it, in the folder above
@@ -35,7 +35,7 @@ def load_network(path: str | Path, device: str | torch.device = 'cpu') -> nn.Mod
         8
     """
     path = Path(path)
-    content = read_checkpoint(path)
+    content = load_weights_only(path)
     weights = content.get('params_ema') or content.get('params')
     if not isinstance(weights, dict):
         raise ValueError(f'{path}: neither params nor params_ema in it, so it is no checkpoint of BasicSR')
@@ -58,7 +58,11 @@ def load_network(path: str | Path, device: str | torch.device = 'cpu') -> nn.Mod
 
 def _build(options: Any, path: Path) -> nn.Module:
     kind = options.get('type') if isinstance(options, dict) else None
-    arch = _ARCHS.get(str(kind)) or _registered(str(kind))
+    arch = _ARCHS.get(str(kind))
+    if arch is None:
+        from basicsr.utils.registry import ARCH_REGISTRY  # it takes seconds, and is not needed for this package's own
+
+        arch = dict(iter(ARCH_REGISTRY)).get(str(kind))
     if arch is None:
         raise ValueError(f'{path}: its network is of unknown type {kind!r}{did_you_mean(str(kind), _ARCHS)}')
     options = {key: value for key, value in without_pretraining(options).items() if key != 'type'}
@@ -68,26 +72,16 @@ def _build(options: Any, path: Path) -> nn.Module:
         raise ValueError(f'{path}: its options build no {kind}: {error}') from error
 
 
-def _registered(kind: str) -> type[nn.Module] | None:
-    """Return another package's arch; BasicSR, which takes seconds to import, is not asked for this package's own."""
-    from basicsr.utils.registry import ARCH_REGISTRY
-
-    return ARCH_REGISTRY.get(kind) if kind in ARCH_REGISTRY else None
-
-
 def _options_beside(path: Path) -> dict[str, Any]:
     """Return ``network_g`` of the option file beside the checkpoint ``path``; files that say the same are one."""
     own = path.with_suffix('.yml')
     for files in ([own], path.parent.glob('*.yml'), path.parent.parent.glob('*.yml')):
         found: dict[Path, dict[str, Any]] = {}
         for file in sorted(files):
-            try:
-                content = yaml.safe_load(file.read_bytes())
-            except (OSError, yaml.YAMLError):  # missing, or something else
-                continue
-            options = content.get('network_g') if isinstance(content, dict) else None
-            if isinstance(options, dict) and options not in found.values():
-                found[file] = options
+            with suppress(OSError, yaml.YAMLError, LookupError, TypeError):  # missing, or something else
+                options = yaml.safe_load(file.read_bytes())['network_g']
+                if options and options not in found.values():
+                    found[file] = options
         if len(found) > 1:
             names = ', '.join(str(file) for file in found)
             raise ValueError(f'{path}: no network options in it, and beside it differ {names}; make one {own.name}')

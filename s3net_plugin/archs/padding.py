@@ -16,7 +16,7 @@ TENSOR_CORE_MULTIPLE = 8
 
 
 class ChannelLayout(NamedTuple):
-    """Where channels lie among the ``total`` channels of a tensor; those in between are zero."""
+    """Channel layout: where channels lie among the ``total`` of a tensor; those in between are zero."""
 
     total: int
     positions: list[int]
@@ -26,7 +26,7 @@ Layouts = Mapping[str, Sequence[ChannelLayout]]
 
 
 def slots(widths: Sequence[int], multiple: int) -> ChannelLayout:
-    """Lay out groups of ``widths`` channels one after the other, each group padded to a multiple of ``multiple``.
+    """Channel layout of groups of ``widths`` one after the other, each padded to a multiple of ``multiple``.
 
     Example:
         >>> slots([3, 2], multiple=4)
@@ -61,17 +61,17 @@ def pad_channels(network: S3Net, multiple: int = TENSOR_CORE_MULTIPLE) -> None:
     outside = pad_enhancer(network.enhancer, multiple)
     last = network.upsamplers[3]
     if isinstance(last, nn.ConvTranspose2d):
-        network.upsamplers[3] = padded_conv(last, slots([last.in_channels], 1), outside)
+        network.upsamplers[3] = padded(last, slots([last.in_channels], 1), outside)
     else:
         added = outside.total - len(outside.positions)
         network.upsamplers[3] = nn.Sequential(last, nn.ZeroPad3d((0, 0, 0, 0, 0, added)))
     count = network.conv_last.out_channels
-    network.conv_last = padded_conv(network.conv_last, outside, slots([count], multiple))
+    network.conv_last = padded(network.conv_last, outside, slots([count], multiple))
     network.conv_last.register_forward_hook(partial(_first_channels, count))
 
 
 def is_padded(network: nn.Module) -> bool:
-    """Say whether ``pad_channels`` has been here: then a state dict is narrower than what it was made from."""
+    """Whether ``pad_channels`` has been here: then a state dict is narrower than what it was made from."""
     state = network.state_dict()
     return any(parameter.shape != state[name].shape for name, parameter in network.named_parameters())
 
@@ -80,11 +80,11 @@ def pad_res2net_block(block: Any, multiple: int) -> None:
     """Pad the widths of the block's groups (26, 52 and 104 in res2net101d), in place."""
     group = slots([block.width], multiple)
     groups = slots([block.width] * block.scale, multiple)
-    block.conv1 = padded_conv(block.conv1, slots([block.conv1.in_channels], 1), groups)
-    block.bn1 = padded_norm(block.bn1, groups)
-    block.convs = nn.ModuleList(padded_conv(conv, group, group) for conv in block.convs)
-    block.bns = nn.ModuleList(padded_norm(norm, group) for norm in block.bns)
-    block.conv3 = padded_conv(block.conv3, groups, slots([block.conv3.out_channels], 1))
+    block.conv1 = padded(block.conv1, slots([block.conv1.in_channels], 1), groups)
+    block.bn1 = padded(block.bn1, groups, groups)
+    block.convs = nn.ModuleList(padded(conv, group, group) for conv in block.convs)
+    block.bns = nn.ModuleList(padded(norm, group, group) for norm in block.bns)
+    block.conv3 = padded(block.conv3, groups, slots([block.conv3.out_channels], 1))
     block.width = group.total
 
 
@@ -94,47 +94,42 @@ def pad_enhancer(enhancer: Enhancer, multiple: int) -> ChannelLayout:
     hidden = slots([enhancer.hidden_channels], multiple)
     levels = len(enhancer.pool_convs)
     pyramid = slots([levels], multiple)
-    enhancer.conv1 = padded_conv(enhancer.conv1, outside, hidden)
-    enhancer.conv2 = padded_conv(enhancer.conv2, hidden, hidden)
+    enhancer.conv1 = padded(enhancer.conv1, outside, hidden)
+    enhancer.conv2 = padded(enhancer.conv2, hidden, hidden)
     widths = [1] * (levels - 1) + [1 + pyramid.total - levels]
     enhancer.pool_convs = nn.ModuleList(
-        padded_conv(conv, hidden, ChannelLayout(width, [0]))
-        for conv, width in zip(enhancer.pool_convs, widths, strict=True)
+        padded(conv, hidden, ChannelLayout(width, [0])) for conv, width in zip(enhancer.pool_convs, widths, strict=True)
     )
     joined = slots([levels, enhancer.hidden_channels], multiple)
-    enhancer.conv3 = padded_conv(enhancer.conv3, joined, outside)
+    enhancer.conv3 = padded(enhancer.conv3, joined, outside)
     return outside
 
 
-def padded_conv(conv: nn.Module, inputs: ChannelLayout, outputs: ChannelLayout) -> Any:
-    """Return ``conv``, transposed or not, for inputs and outputs that lie in slots."""
-    both = (inputs, outputs) if isinstance(conv, nn.ConvTranspose2d) else (outputs, inputs)
-    padded = _padded(conv, {'weight': both, 'bias': (outputs,)})
-    padded.in_channels, padded.out_channels = inputs.total, outputs.total
-    return padded
+def padded(module: nn.Module, inputs: ChannelLayout, outputs: ChannelLayout) -> Any:
+    """Return a convolution, transposed or not, or BatchNorm for channels that lie in slots; but not in state dicts.
 
-
-def padded_norm(norm: nn.Module, channels: ChannelLayout) -> Any:
-    """Return BatchNorm ``norm`` for channels that lie in slots; anything else stays (folding leaves activations)."""
-    if not isinstance(norm, nn.modules.batchnorm._BatchNorm):
-        return norm
-    padded = _padded(norm, dict.fromkeys(('weight', 'bias', 'running_mean', 'running_var'), (channels,)))
-    padded.num_features = channels.total
-    return padded
-
-
-def _padded(module: nn.Module, layouts: Layouts) -> Any:
-    """Return a copy of ``module`` whose tensors lie as ``layouts`` says, but not in state dicts."""
-    padded: Any = copy.deepcopy(module)
+    Anything else is returned as it is: folding leaves activations in the place of BatchNorm.
+    """
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        widths = {'num_features': outputs.total}
+        layouts: Layouts = dict.fromkeys(('weight', 'bias', 'running_mean', 'running_var'), (outputs,))
+    elif isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+        widths = {'in_channels': inputs.total, 'out_channels': outputs.total}
+        both = (inputs, outputs) if isinstance(module, nn.ConvTranspose2d) else (outputs, inputs)
+        layouts = {'weight': both, 'bias': (outputs,)}
+    else:
+        return module
+    copied: Any = copy.deepcopy(module)
+    vars(copied).update(widths)
     for name, layout in layouts.items():
-        tensor = getattr(padded, name)
-        if isinstance(tensor, nn.Parameter):
-            setattr(padded, name, nn.Parameter(_widen(tensor.detach(), layout), tensor.requires_grad))
-        elif tensor is not None:
-            setattr(padded, name, _widen(tensor, layout))
-    padded.register_state_dict_post_hook(partial(_narrow_all, layouts))
-    padded.register_load_state_dict_pre_hook(partial(_widen_all, layouts))
-    return padded
+        tensor = getattr(copied, name)
+        if tensor is not None:
+            wide = _widen(tensor.detach(), layout)
+            is_parameter = isinstance(tensor, nn.Parameter)
+            setattr(copied, name, nn.Parameter(wide, tensor.requires_grad) if is_parameter else wide)
+    copied.register_state_dict_post_hook(partial(_narrow_all, layouts))
+    copied.register_load_state_dict_pre_hook(partial(_widen_all, layouts))
+    return copied
 
 
 def _places(layout: Sequence[ChannelLayout]) -> tuple[Tensor, ...]:

@@ -52,7 +52,7 @@ def released_name(name: str) -> str:
 
 
 def convert_released(checkpoint: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """Turn the authors' checkpoint into a state dict of ``S3Net`` in the released arrangement.
+    """State dict of ``S3Net`` in the released arrangement, from the authors' checkpoint.
 
     The input channels of the first convolution are put into this package's order, so the function stays the same.
     ``enhancer.batch1``, a layer that their network never calls, is dropped.

@@ -21,16 +21,15 @@ UPSAMPLING = ('pixel_shuffle', 'transposed_conv')
 
 
 class SizeRequirements(NamedTuple):
-    """Of the input of a network: the least height and width, in pixels."""
+    """Size requirements of a network: the least height and width of its input, in pixels."""
 
     minimum: int
 
 
 def build_encoder(name: str, in_channels: int) -> tuple[nn.Module, list[int]]:
-    """Build timm's network ``name`` with random weights, cut off after stride 16.
+    """Encoder with random weights: timm's network ``name``, cut off after stride 16; and the widths of its features.
 
-    Returns:
-        The encoder, which maps (N, in_channels, H, W) to the list of features at strides 4, 8 and 16, and their widths.
+    It maps (N, in_channels, H, W) to the list of features at strides 4, 8 and 16.
 
     Raises:
         ValueError: timm has no such network, or it does not give such features.
@@ -64,27 +63,8 @@ def build_encoder(name: str, in_channels: int) -> tuple[nn.Module, list[int]]:
     return encoder, encoder.feature_info.channels()
 
 
-def upsampler(kind: str, channels: int) -> nn.Module:
-    """Return a stage that maps (N, channels, H, W) to (N, channels / 4, 2H, 2W).
-
-    ``pixel_shuffle`` has no weights (Shi et al., CVPR 2016); ``transposed_conv`` has kernel 4, stride 2, padding 1.
-
-    Raises:
-        ValueError: ``kind`` is neither.
-
-    Example:
-        >>> upsampler('transposed_conv', 8)(torch.rand(1, 8, 5, 6)).shape
-        torch.Size([1, 2, 10, 12])
-    """
-    if kind == 'pixel_shuffle':
-        return nn.PixelShuffle(2)
-    if kind == 'transposed_conv':
-        return nn.ConvTranspose2d(channels, channels // 4, 4, stride=2, padding=1)
-    raise ValueError(f'upsampling: unknown stage {kind!r}{did_you_mean(str(kind), UPSAMPLING)}')
-
-
 class AttentionBlock(nn.Module):
-    """Residual layer, then channel and spatial attention, (N, C, H, W) -> (N, C, H, W).
+    """Channel and spatial attention after a residual layer, (N, C, H, W) -> (N, C, H, W).
 
     The channel attention is that of squeeze-and-excitation networks (Hu et al., CVPR 2018); the spatial one gates every
     pixel with the same two 1 x 1 convolutions, without the pooling. Both squeeze to C / 8 channels.
@@ -146,20 +126,10 @@ class Enhancer(nn.Module):
         return torch.tanh(self.conv3(torch.cat((pyramid, x), dim=1)))
 
 
-def reflect_to_multiple(x: torch.Tensor, multiple: int) -> torch.Tensor:
-    """Extend (N, C, H, W) by reflection at the bottom and the right until H and W are multiples of ``multiple``.
-
-    Example:
-        >>> reflect_to_multiple(torch.rand(1, 8, 33, 64), 32).shape
-        torch.Size([1, 8, 64, 64])
-    """
-    height, width = x.shape[-2:]
-    pad_h, pad_w = -height % multiple, -width % multiple
-    return F.pad(x, (0, pad_w, 0, pad_h), mode='reflect') if pad_h or pad_w else x
-
-
 class S3Net(nn.Module):
-    """Relight the input photo as the guide is lit: (N, in_channels, H, W) -> (N, out_channels, H, W) in (-1, 1).
+    """S3Net: relight the input as the guide is lit, (N, in_channels, H, W) -> (N, out_channels, H, W) in (-1, 1).
+
+    Source: Yang, Chen and Kuo, S3Net: A Single Stream Structure for Depth Guided Image Relighting, CVPR Workshops 2021.
 
     The channels come in this order: input RGB, input depth, guide RGB, guide depth, all in [0, 1], without mean and
     standard deviation. One-to-one relighting, which has no guide, takes 4 channels. H and W are free from 32 up: the
@@ -171,12 +141,12 @@ class S3Net(nn.Module):
 
     Args:
         in_channels: 8 with a guide, 4 without; weights for the encoder need 8, 4 or 3.
-        out_channels: Channels of the result.
         encoder: A convolutional network of timm that gives features at strides 4, 8 and 16.
         encoder_weights: None for random weights, ``imagenet`` for timm's pretrained ones (looked up in the Hugging Face
             cache, then downloaded), or the path of a state dict of that network (``.safetensors``, ``.pth``).
-        upsampling: ``pixel_shuffle`` or ``transposed_conv`` for each of the four stages, the deepest first. The paper
-            names both and not where they go; the authors' released network shuffles everywhere.
+        upsampling: ``pixel_shuffle`` (Shi et al., CVPR 2016; no weights) or ``transposed_conv`` (kernel 4, stride 2)
+            for each of the four stages, the deepest first. The paper names both and not where they go; the authors'
+            released network shuffles everywhere.
         residual: Add the input RGB before the last tanh; ``out_channels`` must then be 3.
 
     Raises:
@@ -204,6 +174,9 @@ class S3Net(nn.Module):
         super().__init__()
         if isinstance(upsampling, str) or len(upsampling) != 4:
             raise ValueError(f'upsampling: four names are needed, each of {", ".join(UPSAMPLING)}; got {upsampling!r}')
+        for kind in upsampling:
+            if kind not in UPSAMPLING:
+                raise ValueError(f'upsampling: unknown stage {kind!r}{did_you_mean(kind, UPSAMPLING)}')
         if residual and (out_channels != 3 or in_channels < 3):
             raise ValueError(
                 f'residual: adds the input RGB, so it needs out_channels 3 and in_channels from 3 up; '
@@ -225,7 +198,10 @@ class S3Net(nn.Module):
                 f'or res2net101d'
             )
         self.attentions = nn.ModuleList(AttentionBlock(c) for c in (stage1, stage1 // 4, stage2 // 4))
-        self.upsamplers = nn.ModuleList(upsampler(kind, c) for kind, c in zip(upsampling, stages, strict=True))
+        self.upsamplers = nn.ModuleList(
+            nn.PixelShuffle(2) if kind == 'pixel_shuffle' else nn.ConvTranspose2d(c, c // 4, 4, stride=2, padding=1)
+            for kind, c in zip(upsampling, stages, strict=True)
+        )
         self.enhancer = Enhancer(stage4 // 4)
         self.conv_last = nn.Conv2d(stage4 // 4, out_channels, 7, padding=3, padding_mode='reflect')
         if encoder_weights is not None:
@@ -248,7 +224,8 @@ class S3Net(nn.Module):
     def translate(self, x: torch.Tensor) -> torch.Tensor:
         """Encoder, decoder and last convolution: what the encoder takes, (N, C, H, W) -> (N, out_channels, H, W)."""
         height, width = x.shape[-2:]
-        f4, f8, f16 = self.encoder(reflect_to_multiple(x, 32))
+        pads = (0, -width % 32, 0, -height % 32)
+        f4, f8, f16 = self.encoder(F.pad(x, pads, mode='reflect') if any(pads) else x)
         y = self.attentions[0](f16)
         y = torch.cat((self.attentions[1](self.upsamplers[0](y)), f8), dim=1)
         y = torch.cat((self.attentions[2](self.upsamplers[1](y)), f4), dim=1)

@@ -7,7 +7,7 @@ sun: rays to the sun are rows there, and a row is marched by shifting it, withou
 
 Everything is computed on a small square grid, whatever the size of the picture. The camera looks down on the scene at
 an assumed angle; directions are those of VIDIT, N from the top of the picture (away from the camera) and E from its
-right, clockwise. Images are sRGB in [0, 1], depth is in [0, 1] with 1 the farthest point.
+right, clockwise. Images are sRGB in [0, 1], depth is in [0, 1] with 1 the farthest point, all in float32.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def check_cue_settings(settings: CueSettings) -> None:
 
 
 def light_vectors(pitch: float, elevation: float) -> Tensor:
-    """Unit vectors towards the sun, (8, 3), in order of DIRECTIONS and in the camera's axes: right, down, forward.
+    """Light vectors: of unit length, towards the sun from each of DIRECTIONS, (8, 3), in the camera's axes.
+
+    The axes are right, down, forward.
 
     Args:
         pitch: How far the camera looks down, degrees.
@@ -143,7 +145,7 @@ def _cached_epipolar(settings: CueSettings, height: int, width: int, device: tor
 
 
 def bring_to_grid(x: Tensor, size: int) -> Tensor:
-    """Resize (N, C, H, W) to (N, C, size, size), smoothed where that shrinks it."""
+    """Bilinear resize, antialiased, (N, C, H, W) -> (N, C, size, size)."""
     return F.interpolate(x, (size, size), mode='bilinear', antialias=True, align_corners=False)
 
 
@@ -180,7 +182,7 @@ def _march(inverse: Tensor, there: Tensor, inside: Tensor, back: Tensor, sine: T
 
 
 def surface_normals(points: Tensor) -> Tensor:
-    """Unit normals (N, 3, H, W) that face the camera, of points (N, 3, H, W), by central differences."""
+    """Surface normals (N, 3, H, W) of points (N, 3, H, W), which face the camera, by central differences."""
     padded = F.pad(points, (1, 1, 1, 1), mode='replicate')
     along = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
     down = padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
@@ -189,25 +191,19 @@ def surface_normals(points: Tensor) -> Tensor:
 
 
 def shading_and_visibility(depth: Tensor, settings: CueSettings) -> tuple[Tensor, Tensor]:
-    """The two factors of ``shading_cues``, each (N, 8, S, S) in [0, 1].
-
-    Args:
-        depth: (N, 1, H, W) in [0, 1], larger = farther.
-        settings: Grid, camera and sun.
-    """
+    """Shading and visibility, the two factors of ``shading_cues``, each (N, 8, S, S) in [0, 1]."""
     height, width = depth.shape[-2:]
     make = _epipolar if torch.compiler.is_compiling() else _cached_epipolar
     view = make(settings, height, width, depth.device)
-    with torch.autocast(depth.device.type, enabled=False):
-        distance = 1 + (settings.far_over_near - 1) * bring_to_grid(depth.float(), settings.size)
-        visibility = _visibility(distance, view).transpose(0, 1)
-        normals = surface_normals(distance * view.rays.permute(2, 0, 1))
-        shading = torch.einsum('nchw,lc->nlhw', normals, view.lights).clamp_min(0)
+    distance = 1 + (settings.far_over_near - 1) * bring_to_grid(depth, settings.size)
+    visibility = _visibility(distance, view).transpose(0, 1)
+    normals = surface_normals(distance * view.rays.permute(2, 0, 1))
+    shading = torch.einsum('nchw,lc->nlhw', normals, view.lights).clamp_min(0)
     return shading, visibility
 
 
 def shading_cues(depth: Tensor, settings: CueSettings | None = None) -> Tensor:
-    """How much of the sun's light falls on each point, from each of DIRECTIONS, (N, 8, S, S) in [0, 1].
+    """Lambertian shading with cast shadows under the sun from each of DIRECTIONS, (N, 8, S, S) in [0, 1].
 
     It is the cosine between the surface and the light where the light is not blocked by something in the picture, and
     0 where it is. What is outside of the picture casts no shadow.
@@ -225,12 +221,12 @@ def shading_cues(depth: Tensor, settings: CueSettings | None = None) -> Tensor:
 
 
 def decode_srgb(encoded: Tensor) -> Tensor:
-    """Linear light of sRGB values (IEC 61966-2-1), both in [0, 1]."""
+    """sRGB decoding (IEC 61966-2-1): linear light of encoded values, both in [0, 1]."""
     return torch.where(encoded <= 0.04045, encoded / 12.92, ((encoded.clamp_min(0.04) + 0.055) / 1.055) ** 2.4)
 
 
 def encode_srgb(linear: Tensor) -> Tensor:
-    """Clip linear light to [0, 1] and encode it as sRGB (IEC 61966-2-1)."""
+    """sRGB encoding (IEC 61966-2-1) of linear light, which is clipped to [0, 1]."""
     linear = linear.clamp(0, 1)
     return torch.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp_min(0.003) ** (1 / 2.4) - 0.055)
 
@@ -247,7 +243,7 @@ def _local_contrast(x: Tensor, windows: int) -> Tensor:
 
 
 def estimate_light(rgb: Tensor, cues: Tensor) -> Tensor:
-    """How likely the sun stands in each of DIRECTIONS, (N, 8), each row adding up to 1.
+    """Light direction, estimated: how likely the sun stands in each of DIRECTIONS, (N, 8), rows adding up to 1.
 
     A softmax over the correlations between logarithms of luminance and of each cue, so that colours of surfaces,
     which the cues do not know, add to luminance and average out. They are taken less their means in windows of two
@@ -257,13 +253,12 @@ def estimate_light(rgb: Tensor, cues: Tensor) -> Tensor:
         rgb: sRGB (N, 3, H, W) in [0, 1].
         cues: (N, 8, S, S) of ``shading_cues``.
     """
-    with torch.autocast(rgb.device.type, enabled=False):
-        linear = decode_srgb(bring_to_grid(rgb.float(), cues.shape[-1]).clamp(0, 1))
-        luminance = torch.einsum('nchw,c->nhw', linear, linear.new_tensor(LUMINANCE))[:, None]
-        seen, expected = (luminance + _DARK_LUMINANCE).log(), (cues.float() + _DARK_CUE).log()
-        correlation = torch.zeros_like(expected[..., 0, 0])
-        for windows in _WINDOWS:
-            one, other = _local_contrast(seen, windows), _local_contrast(expected, windows)
-            power = (one.square().mean(-1) + _EPS) * (other.square().mean(-1) + _EPS)
-            correlation = correlation + (one * other).mean(-1) / power.sqrt()
-        return torch.softmax(_SHARPNESS * correlation, dim=1)
+    linear = decode_srgb(bring_to_grid(rgb, cues.shape[-1]).clamp(0, 1))
+    luminance = torch.einsum('nchw,c->nhw', linear, linear.new_tensor(LUMINANCE))[:, None]
+    seen, expected = (luminance + _DARK_LUMINANCE).log(), (cues + _DARK_CUE).log()
+    correlation = torch.zeros_like(expected[..., 0, 0])
+    for windows in _WINDOWS:
+        one, other = _local_contrast(seen, windows), _local_contrast(expected, windows)
+        power = (one.square().mean(-1) + _EPS) * (other.square().mean(-1) + _EPS)
+        correlation = correlation + (one * other).mean(-1) / power.sqrt()
+    return torch.softmax(_SHARPNESS * correlation, dim=1)

@@ -13,7 +13,7 @@ from s3net_plugin.archs.shading import CueSettings, check_cue_settings
 
 
 class ShadingGuidedS3Net(S3Net):
-    """Relight the input photo as the guide is lit: (N, 8, H, W) -> (N, 3, H, W) in (-1, 2), to be clipped to [0, 1].
+    """S3Net after a closed form that moves shadows, (N, 8, H, W) -> (N, 3, H, W) in (-1, 2), to be clipped to [0, 1].
 
     The channels are S3Net's. Before the network ``relight_closed_form`` finds both suns and moves shading and cast
     shadows; S3Net then sees the relit picture, the 8 channels and the input's shading before and after, 13 in all, and
@@ -27,7 +27,7 @@ class ShadingGuidedS3Net(S3Net):
         cue_size: Side of the grid on which shading is computed.
         far_over_near: How many times farther than the nearest point the farthest is assumed to be.
         field_of_view: Of the camera, along the longer side, degrees.
-        pitch: How far the camera looks down, degrees.
+        pitch: Of the camera, how far it looks down, degrees.
         elevation: Of the sun, degrees.
         ambient: The light that shadows keep, in units of the sun's; see ``relight_closed_form``.
 

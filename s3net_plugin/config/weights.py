@@ -8,9 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from s3net_plugin.archs.pretrained import SUFFIX, read_checkpoint
 from s3net_plugin.config.values import error_context
-from s3net_plugin.utils.checkpoint import check_fit, load_weights_only
+from s3net_plugin.utils.checkpoint import SAFETENSORS, check_fit, load_weights_only
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.names import suggestion
 
@@ -36,13 +35,13 @@ def check_path(path: dict[str, Any], opt: Mapping[str, Any], networks: Mapping[s
         if not isinstance(value, str):
             raise OptionError(f'path:{key}', f'{value!r} is not the path of a file')
         try:
-            content = (read_checkpoint if is_weights else load_weights_only)(Path(value).expanduser())
+            content = load_weights_only(Path(value).expanduser())
         except (OSError, ValueError) as error:
             raise OptionError(f'path:{key}', str(error)) from None
         if is_weights:
             label = str(key).removeprefix('pretrain_network_')
             name = f'network_{label}'
-            params_key = 'params' if value.endswith(SUFFIX) else path.get(f'param_key_{label}', 'params')
+            params_key = 'params' if value.endswith(SAFETENSORS) else path.get(f'param_key_{label}', 'params')
             with error_context(f'path:{key}'):
                 params = _params(content, params_key, f'param_key_{label}', value)
                 if name in networks and path.get(f'strict_load_{label}', True):

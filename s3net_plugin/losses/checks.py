@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from torch import Tensor
 
@@ -28,29 +29,18 @@ def check_images(owner: str, pred: Tensor, target: Tensor, *, min_side: int = 1,
         raise ValueError(f'{owner}: expected floating point, got {shapes} of {pred.dtype} and {target.dtype}')
 
 
-def check_number(owner: object, option: str, value: object, low: float = 0, high: float = math.inf) -> float:
-    """Return the number ``value`` as a float.
+def check_number(
+    owner: object, option: str, value: Any, low: float = 0, high: float = math.inf, *, kind: type[float] = float
+) -> Any:
+    """Return ``value``, a finite number in [low, high]; a whole one where ``kind`` is int.
 
     Raises:
-        ValueError: it is no finite number in [low, high]; the message names the class of ``owner`` and ``option``.
+        ValueError: it is none; the message names the class of ``owner`` and ``option``.
     """
     place = f'{type(owner).__name__}: {option}'
     if isinstance(value, str):
         raise ValueError(f'{place} is {"; ".join(number_as_text(value))}')
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f'{place} must be a number, got {value!r}')
-    if not math.isfinite(value) or not low <= value <= high:
-        wanted = f'from {low:g} up' if high == math.inf else f'in [{low:g}, {high:g}]'
-        raise ValueError(f'{place} must be finite and {wanted}, got {value!r}')
-    return float(value)
-
-
-def check_integer(owner: object, option: str, value: object, low: int) -> int:
-    """Return the whole number ``value``.
-
-    Raises:
-        ValueError: it is none, or below ``low``; the message names the class of ``owner`` and ``option``.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise ValueError(f'{type(owner).__name__}: {option} must be a whole number from {low} up, got {value!r}')
-    return value
+    if isinstance(value, bool) or not isinstance(value, (int, kind)) or not low <= value <= high or value == math.inf:
+        bounds = f'from {low:g} up' if high == math.inf else f'in [{low:g}, {high:g}]'
+        raise ValueError(f'{place} must be a {"whole" if kind is int else "finite"} number {bounds}, got {value!r}')
+    return kind(value)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from s3net_plugin.losses.checks import check_images, check_integer, check_number
+from s3net_plugin.losses.checks import check_images, check_number
 from s3net_plugin.losses.vgg import VGG19Features
 
 DEFAULT_LAYER_WEIGHTS: Mapping[str, float] = MappingProxyType({'relu1_1': 1 / 32, 'relu2_1': 1 / 16, 'relu3_1': 1 / 8})
@@ -23,7 +23,7 @@ def perceptual_loss(
     *,
     chunk_size: int | None = None,
 ) -> Tensor:
-    """Return the scalar ``sum_k w_k mean|vgg_k(pred) - vgg_k(target)|`` over the layers k.
+    """Perceptual loss ``sum_k w_k mean|vgg_k(pred) - vgg_k(target)|`` over layers k of VGG19, a scalar.
 
     Source: Johnson et al., Perceptual losses for real-time style transfer, ECCV 2016; here with L1.
     Under autocast VGG19 runs in autocast's type; the means are accumulated in fp32 or better all the same.
@@ -69,10 +69,9 @@ def _distance(pred: Tensor, target: Tensor, vgg: VGG19Features, layer_weights: M
 
 
 class S3NetPerceptualLoss(nn.Module):
-    """:func:`perceptual_loss` times ``loss_weight``; fits ``perceptual_opt`` of BasicSR's models.
+    """Perceptual loss :func:`perceptual_loss` times ``loss_weight``, for ``perceptual_opt`` of BasicSR's models.
 
     Args:
-        loss_weight: factor of the whole loss.
         layer_weights: {layer: weight} with BasicSR's names of VGG19's layers.
         weights: of VGG19: 'imagenet' (torchvision's cache, or its download), 'random', or a torchvision state dict.
         normalize_input: subtract ImageNet's mean and divide by its standard deviation, as in VGG19's training. By
@@ -112,10 +111,10 @@ class S3NetPerceptualLoss(nn.Module):
         self.layer_weights = {
             name: check_number(self, f'layer_weights: {name}', weight) for name, weight in layer_weights.items()
         }
-        self.chunk_size = None if chunk_size is None else check_integer(self, 'chunk_size', chunk_size, low=1)
+        self.chunk_size = None if chunk_size is None else check_number(self, 'chunk_size', chunk_size, 1, kind=int)
         self.vgg = VGG19Features(self.layer_weights, weights, normalize_input=normalize_input)
 
     def forward(self, pred: Tensor, target: Tensor) -> tuple[Tensor, None]:
-        """Return the weighted scalar, and None for the style loss, for images (..., 3, H, W) in [0, 1]."""
+        """Return the weighted scalar, and None for the style loss."""
         loss = perceptual_loss(pred, target, self.vgg, self.layer_weights, chunk_size=self.chunk_size)
         return self.loss_weight * loss, None

@@ -15,7 +15,7 @@ C2 = 0.03**2
 
 
 def gaussian_taps(window_size: int) -> tuple[float, ...]:
-    """Return the ``window_size`` taps of a Gaussian with a standard deviation of 1.5 pixels; they sum to 1.
+    """Gaussian window: ``window_size`` taps of a standard deviation of 1.5 pixels, which sum to 1.
 
     Raises:
         ValueError: ``window_size`` is even.
@@ -56,7 +56,7 @@ class _Blur(torch.autograd.Function):
 
 
 def ssim_map(pred: Tensor, target: Tensor, window_size: int = 11) -> Tensor:
-    """Return the SSIM at every pixel of every channel, (..., C, H, W), in fp32 or better.
+    """SSIM map: structural similarity at every pixel of every channel, (..., C, H, W), in fp32 or better.
 
     Gaussian window with sigma 1.5, zero padding, C1 = 0.01^2, C2 = 0.03^2 (Wang et al., Image quality assessment: from
     error visibility to structural similarity, IEEE TIP 2004).

@@ -27,7 +27,7 @@ LAYERS = tuple(
 
 
 class VGG19Features(nn.Module):
-    """VGG19 (Simonyan and Zisserman, ICLR 2015) up to the last layer asked for, frozen.
+    """VGG19 features (Simonyan and Zisserman, ICLR 2015) up to the last layer asked for, frozen.
 
     Args:
         layers: names of layers in BasicSR's spelling: conv1_1, relu3_1, pool4, ...
@@ -86,7 +86,7 @@ class VGG19Features(nn.Module):
 
 
 def vgg19_weights(weights: str, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return VGG19's float32 tensors for the names in ``wanted`` (``features.N.weight`` and ``features.N.bias``).
+    """VGG19 weights in float32 for the names in ``wanted`` (``features.N.weight`` and ``features.N.bias``).
 
     Args:
         weights: 'imagenet' (torchvision's cache, or its download), 'random' (He initialisation from a fixed seed; logs

@@ -29,7 +29,7 @@ class WaveletBands(NamedTuple):
 
 
 def wavelet_filters(wavelet: str) -> WaveletFilters:
-    """Return the filters that PyWavelets has for an orthogonal wavelet: 'haar', 'db2', 'sym4', 'coif1', ...
+    """Wavelet filters that PyWavelets has under a name, of an orthogonal wavelet: 'haar', 'db2', 'sym4', 'coif1', ...
 
     Raises:
         ValueError: there is no wavelet of that name, or it is not orthogonal.
@@ -48,7 +48,7 @@ def wavelet_filters(wavelet: str) -> WaveletFilters:
 
 
 def minimum_side(filters: WaveletFilters, levels: int) -> int:
-    """Return the smallest height or width of which ``levels`` decompositions leave one coefficient.
+    """Smallest height or width of which ``levels`` decompositions leave one coefficient.
 
     Example:
         >>> minimum_side(wavelet_filters('haar'), levels=2)
@@ -61,7 +61,7 @@ def minimum_side(filters: WaveletFilters, levels: int) -> int:
 
 
 def dwt2(images: Tensor, filters: WaveletFilters) -> WaveletBands:
-    """Decompose images (..., C, H, W) once: orthonormal, stride 2, no padding.
+    """Discrete wavelet transform of images (..., C, H, W), one level: orthonormal, stride 2, no padding.
 
     A coefficient stands where the whole filter lies inside the image. With t taps a side of n pixels becomes
     ``n // 2 - t // 2 + 1`` coefficients, those of ``pywt.dwt2`` that do not depend on how it extends the image. For

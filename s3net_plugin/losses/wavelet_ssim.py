@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from s3net_plugin.losses.checks import check_images, check_integer, check_number
+from s3net_plugin.losses.checks import check_images, check_number
 from s3net_plugin.losses.ssim import gaussian_taps, ssim_map
 from s3net_plugin.losses.wavelet import WaveletFilters, dwt2, minimum_side, wavelet_filters
 
@@ -21,7 +21,7 @@ def wavelet_ssim_loss(
     filters: WaveletFilters = HAAR,
     window_size: int = 11,
 ) -> Tensor:
-    """Return a scalar, computed in fp32 or better: -2 for equal images, larger the less alike they are.
+    """Wavelet SSIM loss, a scalar computed in fp32 or better: -2 for equal images, larger the less alike they are.
 
     ``-SSIM - sum_i (m_i (SSIM(LH_i) + SSIM(HL_i)) + h_i SSIM(HH_i)) - l_L SSIM(LL_L)`` with r the ratio, l_0 = 1,
     l_i = l_(i-1) r^2, m_i = l_(i-1) r (1 - r) and h_i = l_(i-1) (1 - r)^2; level i decomposes the LL band of the one
@@ -62,9 +62,11 @@ def wavelet_ssim_loss(
 
 
 class S3NetWaveletSSIMLoss(nn.Module):
-    """:func:`wavelet_ssim_loss` times ``loss_weight``; fits ``pixel_opt`` of BasicSR's models.
+    """Wavelet SSIM loss :func:`wavelet_ssim_loss` times ``loss_weight``, for ``pixel_opt`` of BasicSR's models.
 
-    ``wavelet`` is any orthogonal wavelet of PyWavelets.
+    Args:
+        reduction: ``mean``, as BasicSR's option files say; there is no other.
+        wavelet: any orthogonal wavelet of PyWavelets.
 
     Raises:
         ValueError: an option is of the wrong kind or out of range; the message names it.
@@ -79,21 +81,23 @@ class S3NetWaveletSSIMLoss(nn.Module):
         self,
         *,
         loss_weight: float = 1.0,
+        reduction: str = 'mean',
         levels: int = 2,
         ratio: float = 0.7,
         wavelet: str = 'haar',
         window_size: int = 11,
     ) -> None:
         super().__init__()
+        if reduction != 'mean':
+            raise ValueError(f"S3NetWaveletSSIMLoss: reduction can only be 'mean', got {reduction!r}")
         self.loss_weight = check_number(self, 'loss_weight', loss_weight)
-        self.levels = check_integer(self, 'levels', levels, low=1)
-        self.ratio = check_number(self, 'ratio', ratio, low=0, high=1)
+        self.levels = check_number(self, 'levels', levels, 1, kind=int)
+        self.ratio = check_number(self, 'ratio', ratio, 0, 1)
         self.filters = wavelet_filters(wavelet)
-        self.window_size = check_integer(self, 'window_size', window_size, low=3)
+        self.window_size = check_number(self, 'window_size', window_size, 3, kind=int)
         gaussian_taps(window_size)  # complains about an even size here, not at the first call
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the weighted scalar for images (..., C, H, W) of equal shape on the scale of [0, 1]."""
         loss = wavelet_ssim_loss(
             pred, target, levels=self.levels, ratio=self.ratio, filters=self.filters, window_size=self.window_size
         )

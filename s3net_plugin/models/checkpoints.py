@@ -14,8 +14,7 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.dist_util import master_only
 from torch import nn
 
-from s3net_plugin.archs.pretrained import SUFFIX, read_checkpoint
-from s3net_plugin.utils.checkpoint import save_atomic
+from s3net_plugin.utils.checkpoint import SAFETENSORS, load_weights_only, save_atomic
 from s3net_plugin.utils.errors import RunError
 
 
@@ -91,8 +90,8 @@ def load_network(
     Args:
         param_key: where they are in the file, which itself holds them for None; ``params`` where there is no such key.
     """
-    content = read_checkpoint(load_path)
-    if Path(load_path).suffix == SUFFIX or (param_key is not None and param_key not in content):
+    content = load_weights_only(load_path)
+    if Path(load_path).suffix == SAFETENSORS or (param_key is not None and param_key not in content):
         param_key = 'params'
     weights = content if param_key is None else content[param_key]
     weights = {name.removeprefix('module.'): tensor for name, tensor in weights.items()}

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from pydantic_core import from_json
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.files import atomic_write
+
+SAFETENSORS = '.safetensors'
 
 
 def save_atomic(content: dict[str, Any], path: str | Path) -> None:
@@ -41,7 +44,10 @@ def save_atomic(content: dict[str, Any], path: str | Path) -> None:
 
 
 def load_weights_only(path: str | Path) -> dict[str, Any]:
-    """Return the dict of tensors and plain values in a checkpoint, on the CPU.
+    """Return the dict of tensors and plain values in a checkpoint, on the CPU; nothing in it can run.
+
+    Safetensors are read as BasicSR's checkpoints: ``params``, in float32, and ``network_g``, the options of the network
+    that they were written of, if the file has them.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -51,42 +57,44 @@ def load_weights_only(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such file')
     try:
+        if path.suffix == SAFETENSORS:
+            return _load_safetensors(path)
         content = torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        if re.search(r'GLOBAL|[Uu]nsupported (global|class)', str(error)):
+    except Exception as error:  # of damaged bytes the readers make errors of every kind
+        if isinstance(error, pickle.UnpicklingError) and re.search(r'GLOBAL|[Uu]nsupported (global|class)', str(error)):
             raise ValueError(f'{path}: refused, it holds more than tensors and plain values') from None
-        raise ValueError(f'{path}: not a whole checkpoint (torn, or another kind of file)') from None
-    except Exception:  # of damaged bytes the reader makes errors of every kind
-        raise ValueError(f'{path}: not a whole checkpoint (torn, or another kind of file)') from None
+        reason = str(error).partition('\n')[0] if path.suffix == SAFETENSORS else 'torn, or another kind of file'
+        raise ValueError(f'{path}: not a whole checkpoint ({reason})') from None
     if not isinstance(content, dict):
         raise ValueError(f'{path}: a checkpoint is a dict, this is a {type(content).__name__}')
     return content
 
 
-def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
-    """Read the state dict in ``path`` (``.safetensors``, or anything ``torch.save`` wrote) to the CPU.
+def _load_safetensors(path: Path) -> dict[str, Any]:
+    with safe_open(path, framework='pt') as file:
+        options = (file.metadata() or {}).get('network_g')
+    params = {
+        name.removeprefix('module.'): tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in load_file(path).items()
+    }
+    try:
+        return {'params': params, **({'network_g': from_json(options, allow_inf_nan=False)} if options else {})}
+    except ValueError as error:
+        raise ValueError(f'network_g in its metadata is no JSON: {error}') from None
 
-    Nothing in the file can run: pickles are read with ``weights_only``.
+
+def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
+    """Return the state dict in a checkpoint, wherever it lies in it; see ``plain_state_dict``.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged, refused as unsafe, or holds no state dict.
     """
-    path = Path(path)
-    content = _load_safetensors(path) if path.suffix == '.safetensors' else load_weights_only(path)
+    content = load_weights_only(path)
     try:
         return plain_state_dict(content)
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from error
-
-
-def _load_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        raise FileNotFoundError(f'{path}: no such file')
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f'{path}: not a whole checkpoint ({error})') from None
 
 
 def plain_state_dict(content: Any) -> dict[str, torch.Tensor]:
@@ -159,9 +167,7 @@ def check_fit(
     others, where some do not, only what does not fit is refused.
 
     Args:
-        net: the network, with any weights.
-        name: of its section, such as ``network_g``.
-        options: that section.
+        name: of the network's section, such as ``network_g``; ``options`` are that section.
         content: the checkpoint, of which ``params`` are the weights to load.
         where: begins the message: the file.
 

@@ -47,8 +47,15 @@ def test_every_size_comes_back_in_range():
         assert relit.image.max() <= 1
 
 
-def test_gradients_are_finite_on_black_and_on_flat():
-    for x in (torch.zeros(1, 8, 40, 40), random_input(40, 40).round()):
+def test_autocast_changes_nothing():
+    x = random_input()
+    plain = relight_closed_form(x)
+    with torch.autocast('cpu', torch.bfloat16):
+        assert all(map(torch.equal, relight_closed_form(x), plain))
+
+
+def test_gradients_are_finite_on_black_white_and_flat():
+    for x in (torch.zeros(1, 8, 40, 40), torch.ones(1, 8, 40, 40), random_input(40, 40).round(), random_input(40, 40)):
         x.requires_grad_()
         relight_closed_form(x).image.sum().backward()
         assert torch.isfinite(x.grad).all()

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from s3net_plugin.archs import S3Net, ShadingGuidedS3Net
-from s3net_plugin.archs.padding import is_padded, pad_channels, padded_conv, slots
+from s3net_plugin.archs import S3Net
+from s3net_plugin.archs.padding import is_padded, pad_channels
 
 UPSAMPLING = {last: ['pixel_shuffle'] * 3 + [last] for last in ('pixel_shuffle', 'transposed_conv')}
 
@@ -54,11 +54,10 @@ def test_training_is_the_same_and_so_is_the_checkpoint(last):
     assert not state
 
 
-@pytest.mark.parametrize('optimizer', [torch.optim.Adam, torch.optim.AdamW])
-def test_what_was_added_stays_zero(optimizer):
+def test_what_was_added_stays_zero():
     network = build()
     pad_channels(network, 8)
-    train(network, lambda parameters: optimizer(parameters, lr=1e-3))
+    train(network, lambda parameters: torch.optim.AdamW(parameters, lr=1e-3))
     real = network.state_dict()
     padded = [name for name, parameter in network.named_parameters() if parameter.shape != real[name].shape]
     assert len(padded) > 50
@@ -81,19 +80,6 @@ def test_checkpoints_go_both_ways():
     assert copied.load_state_dict(back) and all(map(torch.equal, copied.state_dict().values(), back.values()))
 
 
-def test_the_network_that_is_guided_by_shading_computes_the_same():
-    torch.manual_seed(0)
-    plain = ShadingGuidedS3Net(encoder='resnet10t', upsampling=UPSAMPLING['pixel_shuffle'], cue_size=16).eval()
-    nn.init.normal_(plain.conv_last.weight, 0, 0.1)
-    padded = copy.deepcopy(plain)
-    pad_channels(padded, 8)
-    assert is_padded(padded)
-    x = torch.rand(1, 8, 32, 32)
-    with torch.no_grad():
-        torch.testing.assert_close(padded(x), plain(x), rtol=1e-4, atol=1e-5)
-        assert (plain(x) - x[:, :3]).abs().max() > 0.01
-
-
 def test_a_checkpoint_of_another_network_is_refused():
     padded = build()
     pad_channels(padded, 8)
@@ -101,16 +87,3 @@ def test_a_checkpoint_of_another_network_is_refused():
     state['enhancer.conv1.weight'] = state['enhancer.conv1.weight'][:1]
     with pytest.raises(RuntimeError, match=r'size mismatch for enhancer.conv1.weight'):
         padded.load_state_dict(state)
-
-
-@pytest.mark.parametrize('kind', [nn.Conv2d, nn.ConvTranspose2d])
-def test_padded_convolution_computes_the_same_between_zeros(kind):
-    torch.manual_seed(0)
-    conv = kind(6, 5, 4, stride=2, padding=1)
-    inputs, outputs = slots([3, 3], 8), slots([5], 8)
-    assert inputs == (16, [0, 1, 2, 8, 9, 10])
-    x = torch.zeros(1, 16, 8, 8)
-    x[:, inputs.positions] = torch.randn(1, 6, 8, 8)
-    y = padded_conv(conv, inputs, outputs)(x)
-    torch.testing.assert_close(y[:, outputs.positions], conv(x[:, inputs.positions]))
-    assert not y[:, 5:].any()

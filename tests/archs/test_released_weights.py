@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +8,8 @@ from basicsr.archs import build_network
 
 from s3net_plugin.archs.released_weights import convert_released
 from s3net_plugin.commands import import_released_weights
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / 'scripts/import_released_weights.py'
 
 

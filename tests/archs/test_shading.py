@@ -9,7 +9,6 @@ import torch
 from s3net_plugin.archs.shading import (
     DIRECTIONS,
     CueSettings,
-    check_cue_settings,
     estimate_light,
     light_vectors,
     shading_and_visibility,
@@ -93,25 +92,6 @@ def test_a_sphere_is_shaded_by_the_cosine_of_its_normal():
         assert np.abs(got - np.maximum(normal @ light, 0))[inner].max() < 0.06
 
 
-@pytest.mark.parametrize(('name', 'side'), [('SE', 1), ('SW', -1)])
-def test_a_step_towards_the_sun_throws_a_shadow_as_wide_as_the_sun_is_low(name, side):
-    """A wall facing the camera whose one half is 0.3 nearer: its shadow is 0.3 |Lx / Lz| wide on the other."""
-    directions = rays()
-    near, far = 1.0, 1.3
-    # the edge of the nearer half is at x = 0, which is u = 0 from the camera
-    distance = np.where(directions[..., 0] * side > 0, near, far)
-    depth, settings, _ = as_depth(distance, pitch=0.0)
-    _, visibility = shading_and_visibility(depth, settings)
-    light = light_vectors(0.0, ELEVATION)[DIRECTIONS.index(name)].numpy()
-    width = (far - near) * abs(light[0] / light[2])
-    x = directions[..., 0] * far
-    lit = visibility[0, DIRECTIONS.index(name)].numpy()[60:]  # rows from which the sun's rays stay in the picture
-    x = x[60:] * side
-    margin = 3 * far * 2 * math.tan(math.radians(VIEW / 2)) / SIZE
-    assert (lit[(x < -margin) & (x > margin - width)] < 0.1).all()
-    assert (lit[(x < -width - margin)] > 0.9).all()
-
-
 @pytest.mark.parametrize(('name', 'side'), [('E', -1), ('W', 1)])
 def test_the_shadow_of_a_wall_is_as_long_as_trigonometry_says(name, side):
     """A wall in the view's plane of symmetry: its shadow on the ground is height / tan(elevation) long."""
@@ -164,31 +144,6 @@ def test_a_batch_gives_what_its_images_give_alone():
         torch.testing.assert_close(together[i : i + 1], shading_cues(depth[i : i + 1]), rtol=0, atol=1e-5)
 
 
-def test_autocast_changes_nothing():
-    depth = scene()
-    rgb = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    plain = shading_cues(depth)
-    with torch.autocast('cpu', torch.bfloat16):
-        assert torch.equal(shading_cues(depth), plain)
-        assert torch.equal(estimate_light(rgb.bfloat16(), plain), estimate_light(rgb.bfloat16().float(), plain))
-
-
-@pytest.mark.parametrize('kind', ['random', 'zeros', 'ones', 'scene'])
-def test_gradients_are_finite(kind):
-    generator = torch.Generator().manual_seed(0)
-    depth = {
-        'random': torch.rand(1, 1, 40, 56, generator=generator),
-        'zeros': torch.zeros(1, 1, 40, 56),
-        'ones': torch.ones(1, 1, 40, 56),
-        'scene': scene(),
-    }[kind].requires_grad_()
-    rgb = torch.rand(1, 3, *depth.shape[-2:], generator=generator).round().requires_grad_()  # black and white too
-    weights = estimate_light(rgb, shading_cues(depth))
-    (weights * torch.arange(8)).sum().backward()
-    assert torch.isfinite(depth.grad).all()
-    assert torch.isfinite(rgb.grad).all()
-
-
 def test_flat_depth_says_nothing_of_the_light():
     rgb = torch.rand(2, 3, 48, 64, generator=torch.Generator().manual_seed(0))
     for level in (0.0, 0.4, 1.0):
@@ -205,18 +160,3 @@ def test_the_light_that_shades_a_picture_is_found():
         weights = estimate_light(rgb, cues)
         assert weights.argmax() == i
         torch.testing.assert_close(weights.sum(), torch.tensor(1.0))
-
-
-@pytest.mark.parametrize(
-    ('option', 'message'),
-    [
-        ({'size': 8}, 'cue_size: 8; at least 16'),
-        ({'far_over_near': 1.0}, 'far_over_near: 1.0 must be more than 1'),
-        ({'field_of_view': 0}, 'field_of_view: 0 must be from'),
-        ({'pitch': 120}, 'pitch: 120 must be from'),
-        ({'elevation': 90}, 'elevation: 90 must be from'),
-    ],
-)
-def test_unfit_settings_are_named(option, message):
-    with pytest.raises(ValueError, match=message):
-        check_cue_settings(CueSettings(**option))

@@ -4,7 +4,6 @@ import inspect
 import pytest
 import torch
 from basicsr.archs import build_network
-from basicsr.models import build_model
 
 from s3net_plugin.archs import ShadingGuidedS3Net, optimize_for_inference
 from s3net_plugin.archs.closed_form import AMBIENT, relight_closed_form
@@ -73,35 +72,14 @@ def test_deployed_network_gives_the_same(network, dtype, tolerance):
         torch.testing.assert_close(deployed(sample(33, 47)), network(sample(33, 47)), rtol=0, atol=tolerance)
 
 
-def test_stock_sr_model_trains_it():
-    torch.manual_seed(0)
-    model = build_model(
-        {
-            'model_type': 'SRModel',
-            'num_gpu': 0,
-            'dist': False,
-            'is_train': True,
-            'path': {},
-            'network_g': {'type': 'ShadingGuidedS3Net', 'encoder': 'resnet10t'},
-            'train': {
-                'optim_g': {'type': 'Adam', 'lr': 1.0e-3},
-                'scheduler': {'type': 'MultiStepLR', 'milestones': [10], 'gamma': 0.5},
-                'pixel_opt': {'type': 'S3NetCharbonnierLoss'},
-            },
-        }
-    )
-    model.feed_data({'lq': sample(batch=2), 'gt': torch.rand(2, 3, 64, 64)})
-    values = []
-    for iteration in range(1, 4):
-        model.optimize_parameters(iteration)
-        values.append(model.get_current_log()['l_pix'])
-    assert values[-1] < values[0]
-
-
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'cue_size': 4}, 'cue_size: 4'),
+        ({'cue_size': 8}, 'cue_size: 8; at least 16'),
+        ({'far_over_near': 1.0}, 'far_over_near: 1.0 must be more than 1'),
+        ({'field_of_view': 0}, 'field_of_view: 0 must be from'),
+        ({'pitch': 120}, 'pitch: 120 must be from'),
+        ({'elevation': 90}, 'elevation: 90 must be from'),
         ({'ambient': 0}, 'ambient: 0 must be more than 0'),
         ({'upsampling': ['pixel_shuffle']}, 'upsampling: four names'),
     ],

@@ -20,12 +20,12 @@ class LossContract:
     function: what messages begin with.
     reference: key of the recorded values; ``case_options`` are the options that a case gives.
     equal: the loss of equal images.
-    smallest: height and width from which images are taken.
+    smallest: pairs of options and of the height and width from which images are taken.
     gradchecks: pairs of options and of a shape small enough for finite differences.
     """
 
     case_options = ()
-    smallest = 1
+    smallest = (({}, 1),)
 
     def build(self, **options):
         """The registered class with ``options``."""
@@ -117,10 +117,11 @@ class LossContract:
             self.build()(torch.zeros(first), torch.zeros(second))
 
     def test_smallest_side_works_and_one_less_is_named(self):
-        loss, side = self.build(), self.smallest
-        assert torch.isfinite(value(loss, torch.rand(1, 3, side, side + 5), torch.rand(1, 3, side, side + 5)))
-        with pytest.raises(ValueError, match=f'at least {side} and .*{re.escape(str((1, 3, side + 5, side - 1)))}'):
-            loss(*torch.rand(2, 1, 3, side + 5, side - 1))
+        for options, side in self.smallest:
+            loss = self.build(**options)
+            assert torch.isfinite(value(loss, *torch.rand(2, 1, 3, side, side + 5)))
+            with pytest.raises(ValueError, match=f'at least {side} and .*{re.escape(str((1, 3, side + 5, side - 1)))}'):
+                loss(*torch.rand(2, 1, 3, side + 5, side - 1))
 
     def test_integer_images_are_refused(self):
         image = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)

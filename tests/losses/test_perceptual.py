@@ -18,7 +18,7 @@ class TestPerceptual(LossContract):
     function = 'perceptual_loss'
     reference = 'perceptual'
     equal = 0
-    smallest = 4
+    smallest = (({}, 4),)
     gradchecks = (({'weights': 'random', 'layer_weights': {'relu1_1': 1, 'conv2_1': 0.5}}, (1, 3, 3, 4)),)
 
     @pytest.fixture(autouse=True)
@@ -34,8 +34,7 @@ def plain_loss(pred, target, state, layer_weights):
     """Frozen VGG19 of torchvision in its own layout; layers by their position."""
     with torch.device('meta'):
         features = vgg19(init_weights=False).features[:12]
-    names = {f'features.{name}' for name in features.state_dict()}
-    features.load_state_dict({name.removeprefix('features.'): state[name] for name in names}, assign=True)
+    features.load_state_dict({name.removeprefix('features.'): value for name, value in state.items()}, assign=True)
     loss = 0
     for position, module in enumerate(features):
         pred, target = module(pred).clone(), module(target).clone()

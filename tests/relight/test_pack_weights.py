@@ -4,9 +4,9 @@ import sys
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from s3net_plugin.archs.load import load_network
-from s3net_plugin.archs.pretrained import read_metadata
 
 
 @pytest.fixture
@@ -31,7 +31,8 @@ def test_size_and_difference_are_those_of_the_file(pack, checkpoints, tmp_path, 
     path = tmp_path / 'net.safetensors'
     assert float(size) == pytest.approx(path.stat().st_size / 1e6, abs=0.05)
     assert path.stat().st_size < 0.55 * (checkpoints / 'guided.pth').stat().st_size
-    metadata = read_metadata(path)
+    with safe_open(path, 'pt') as file:
+        metadata = file.metadata()
     assert [json.loads(metadata[name]) for name in ('training', 'scores')] == [{'of': 'training'}, {'of': 'scores'}]
     x = torch.rand(1, 8, 64, 64)
     moved = (load_network(path)(x) - load_network(checkpoints / 'guided.pth')(x)).abs().max().item()
