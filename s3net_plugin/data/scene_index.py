@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from s3net_plugin.data.lmdb.folders import holds_databases
 from s3net_plugin.data.options import LAYOUTS, DatasetOptions, where_from
 from s3net_plugin.data.readers import Reader
 from s3net_plugin.data.sampling import SampleParams, fixed_sample_params, is_held_out, pick
@@ -205,7 +206,7 @@ def build_index(reader: Reader, options: DatasetOptions) -> FileIndex:
             return SceneIndex(names, numbers=options.scenes, holdout=options.holdout_pairs, only_held_out=held_out)
         return PairIndex(reader, options.layout, numbers=options.scenes, needs_target=options.phase != 'test')
     except ValueError as error:
-        prepared = options.io_backend == 'disk' and Path(options.dataroot, 'rgb.lmdb').exists()
+        prepared = options.io_backend == 'disk' and holds_databases(Path(options.dataroot))
         advice = '; it holds databases: write `io_backend: {type: lmdb}`' if prepared else ''
         raise ValueError(
             f'{options.where}: {options.dataroot} is not usable as layout {options.layout}: {error}{advice}'

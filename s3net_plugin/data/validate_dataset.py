@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,8 @@ import numpy as np
 from tqdm import tqdm
 
 from s3net_plugin.data.decode import DepthValueError, count_wrap_arounds
-from s3net_plugin.data.lmdb.reader import CODECS, LmdbReader, open_database
+from s3net_plugin.data.lmdb.folders import CODECS, database_folders, holds_databases
+from s3net_plugin.data.lmdb.reader import LmdbReader, open_database
 from s3net_plugin.data.parallel import in_parallel
 from s3net_plugin.data.readers import DiskReader, Reader
 from s3net_plugin.data.scene_index import (
@@ -118,13 +120,14 @@ def validate_dataset(
         ...     validate_dataset(Path(root), show_progress=False).problems
         [Problem(kind='flat_depth', name='depth/Image001.png', detail='is 0 throughout')]
     """
-    if not dataroot.is_dir():
+    folders = database_folders(dataroot)
+    if not folders[0].is_dir():
         raise ValueError(f'{dataroot}: no such folder')
-    prepared = any((dataroot / name).is_dir() for name in CODECS)
+    prepared = holds_databases(folders[0])
     if prepared and target_images is not None:
         raise ValueError(f'{dataroot}: is a prepared set, which holds its targets; leave out {target_images}')
     backend = 'lmdb' if prepared else 'disk'
-    broken = _check_databases(dataroot) if prepared else []
+    broken = _check_databases(folders) if prepared else []
     if any(problem.kind == 'database' for problem in broken):
         return DatasetReport(str(dataroot), backend, layout, 0, 0, broken)
     reader = (
@@ -143,11 +146,12 @@ def validate_dataset(
     return DatasetReport(str(dataroot), backend, layout, len(listing.images), len(listing.depths), problems)
 
 
-def _check_databases(dataroot: Path) -> list[Problem]:
+def _check_databases(folders: list[Path]) -> list[Problem]:
     problems = []
-    for name, codecs in CODECS.items():
+    for folder, kind in product(folders, CODECS):
+        name = kind if len(folders) == 1 else f'{folder.name}/{kind}'
         try:
-            database = open_database(str(dataroot / name), codecs)
+            database = open_database(str(folder / kind), CODECS[kind])
             described = Path(database.path, 'meta_info.txt').read_text(encoding='ascii').splitlines()
         except (ValueError, OSError) as error:
             problems.append(Problem('database', name, str(error)))

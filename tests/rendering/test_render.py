@@ -127,7 +127,9 @@ def test_shards_make_the_set_of_one_run_whichever_ends_last(rendered, tmp_path, 
 def test_a_bad_shard_is_refused_in_one_line(tmp_path, monkeypatch, capsys, shard):
     with pytest.raises(SystemExit, match='2'):
         run_script(monkeypatch, '--output', tmp_path / 'set', f'--shard={shard}')
-    assert capsys.readouterr().err.endswith(f"--shard: '{shard}' is not I/N with I from 0 to N - 1, such as 0/8 to 7/8\n")
+    assert capsys.readouterr().err.endswith(
+        f"--shard: '{shard}' is not I/N with I from 0 to N - 1, such as 0/8 to 7/8\n"
+    )
     assert not (tmp_path / 'set').exists()
 
 

@@ -12,7 +12,8 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from s3net_plugin.data.decode import resize
-from s3net_plugin.data.lmdb.reader import CODECS, DEPTH, RGB, check_settings, open_database
+from s3net_plugin.data.lmdb.folders import CODECS, DEPTH, RGB, holds_databases, part_folder, part_of
+from s3net_plugin.data.lmdb.reader import check_settings, open_database
 from s3net_plugin.data.lmdb.records import encode_depth, encode_image, encode_key
 from s3net_plugin.data.lmdb.writer import LmdbWriter
 from s3net_plugin.data.options import where_from
@@ -41,6 +42,7 @@ def prepare(
     codec: str = 'png',
     depth: str = 'float32',
     workers: int = 1,
+    shard: tuple[int, int] | None = None,
     show_progress: bool = True,
 ) -> Prepared:
     """Write ``rgb.lmdb`` and ``depth.lmdb`` of a set of VIDIT into the folder ``target``.
@@ -58,6 +60,8 @@ def prepare(
             which a random crop reads its rows only.
         depth: One of ``DEPTH_CODECS``: exact, or half the size.
         workers: Number of threads.
+        shard: (i, n): write part i of n alone, into ``target.i-of-n``. The parts, which may be written at once and on
+            several machines, are read as ``target``.
         show_progress: Show progress bars.
 
     Raises:
@@ -76,15 +80,19 @@ def prepare(
     """
     source, target = source.expanduser().absolute(), target.expanduser().absolute()
     _check_folders(source, target, target_images)
+    if shard is not None:
+        if holds_databases(target):
+            raise ValueError(f'{target}: is a prepared set, read in place of any parts of it; choose another --target')
+        target = part_folder(target, *shard)
     is_new = not target.exists() or (target.is_dir() and not any(target.iterdir()))
-    if not is_new and not any((target / name).is_dir() for name in CODECS):
+    if not is_new and not holds_databases(target):
         raise ValueError(
             f'{target}: is there already and is no database that prepare_vidit.py made; choose another --target'
         )
     reader = DiskReader(str(source), target=str(target_images.expanduser()) if target_images else None)
     try:
         layout = detect_layout(reader) if layout == 'auto' else layout
-        files = list(index_everything(reader, layout).stored())
+        files = index_everything(reader, layout).stored()
     except ValueError as error:
         raise ValueError(f'{source}: {error}') from None
 
@@ -96,9 +104,13 @@ def prepare(
         image = reader.image(file.name)
         return encode_image(image if size is None else resize(image, size, size), codec)
 
-    settings = {'layout': layout, 'size': size, 'source': str(source)}
-    images = {encode_key(file.stem): file for file in files if not file.is_depth}
-    depth_maps = {encode_key(file.stem): file for file in files if file.is_depth}
+    settings: dict[str, Any] = {'layout': layout, 'size': size, 'source': str(source)}
+    keyed = [(encode_key(file.stem), file) for file in files]
+    if shard is not None:
+        settings['shard'] = f'{shard[0]}/{shard[1]}'
+        keyed = [(key, file) for key, file in keyed if part_of(key, shard[1]) == shard[0]]
+    images = {key: file for key, file in keyed if not file.is_depth}
+    depth_maps = {key: file for key, file in keyed if file.is_depth}
     parts = [(RGB, images, {'codec': codec, **settings}), (DEPTH, depth_maps, {'codec': depth, **settings})]
     if is_new:
         with _folder_beside(target) as aside:

@@ -13,19 +13,10 @@ import lmdb
 import numpy as np
 
 from s3net_plugin.data.decode import decode_image
-from s3net_plugin.data.lmdb.records import (
-    DEPTH_CODECS,
-    IMAGE_CODECS,
-    decode_depth_record,
-    decode_key,
-    encode_key,
-    record_shape,
-    unpack_array,
-)
+from s3net_plugin.data.lmdb.folders import CODECS, DEPTH, RGB, database_folders, part_of
+from s3net_plugin.data.lmdb.records import decode_depth_record, decode_key, encode_key, record_shape, unpack_array
 from s3net_plugin.utils.names import did_you_mean
 
-RGB, DEPTH = 'rgb.lmdb', 'depth.lmdb'
-CODECS = {RGB: IMAGE_CODECS, DEPTH: DEPTH_CODECS}
 INFO_KEY = b'.info'  # no file's key: encode_key leaves no dot
 FORMAT = 1
 
@@ -36,22 +27,23 @@ class LmdbReader:
     """A ``Reader`` of prepared databases: images are called ``.png`` and depth maps ``.npy``, whatever the codec.
 
     Args:
-        dataroot: The folder that ``scripts/prepare_vidit.py`` made.
+        dataroot: What ``scripts/prepare_vidit.py`` had as its target, whether it is one folder or parts of a set.
         verify: Compare the checksums of raw records, which reads all of them even for a crop.
     """
 
     def __init__(self, dataroot: str, *, verify: bool = False) -> None:
         self._dataroot = dataroot
         self._verify = verify
-        self._databases: dict[str, Database] = {}
+        self._databases: dict[str, Sequence[Database]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, '_databases': {}}  # each process opens its own
 
     def list(self, folder: str) -> Iterator[str]:
-        for database, suffix in ((RGB, '.png'), (DEPTH, '.npy')):
-            for stem in self._database(database).stems(folder):
-                yield stem + suffix
+        for name, suffix in ((RGB, '.png'), (DEPTH, '.npy')):
+            for database in self._parts(name):
+                for stem in database.stems(folder):
+                    yield stem + suffix
 
     def path(self, name: str) -> str:
         return str(Path(self._dataroot, _database_of(name), name))
@@ -74,14 +66,18 @@ class LmdbReader:
 
     def _find(self, name: str) -> tuple[Database, memoryview, str]:
         """Return the database of ``name``, its record, and what messages call it."""
-        database, key = self._database(_database_of(name)), encode_key(name[:-4])
+        key, parts = encode_key(name[:-4]), self._parts(_database_of(name))
+        database = parts[part_of(key, len(parts))]
         return database, database.get(key), database.name_of(key)
 
-    def _database(self, name: str) -> Database:
-        database = self._databases.get(name)
-        if database is None or database.pid != os.getpid():
-            database = self._databases[name] = open_database(str(Path(self._dataroot, name)), CODECS[name])
-        return database
+    def _parts(self, name: str) -> Sequence[Database]:
+        parts = self._databases.get(name)
+        if parts is None or parts[0].pid != os.getpid():
+            parts = [open_database(str(path / name), CODECS[name]) for path in database_folders(Path(self._dataroot))]
+            if len(parts) > 1:
+                check_parts(parts)
+            self._databases[name] = parts
+        return parts
 
 
 def _database_of(name: str) -> str:
@@ -211,6 +207,16 @@ def open_database(path: str, codecs: Sequence[str]) -> Database:
     if database is None:
         database = _opened[file] = Database(path, codecs)
     return database
+
+
+def check_parts(parts: Sequence[Database]) -> None:
+    """Raise a ``ValueError`` if a part was prepared with other settings than the first, or as another part."""
+    for index, part in enumerate(parts):
+        wanted = {name: parts[0].info.get(name) for name in ('codec', 'layout', 'size')}
+        try:
+            check_settings(part.info, {'shard': f'{index}/{len(parts)}', **wanted})
+        except ValueError as error:
+            raise ValueError(f'{part.path}: is no part of this set: {error}; prepare it again') from None
 
 
 def check_settings(info: dict[str, Any], wanted: dict[str, Any]) -> None:
