@@ -13,7 +13,7 @@ from s3net_plugin.data.validate_dataset import validate_dataset
 from s3net_plugin.rendering.folder import DIRECTIONS, LIGHTS, Settings, image_name, open_folder, scene_files
 from s3net_plugin.rendering.light import temperature_rgb
 from s3net_plugin.rendering.render import check_request, develop, render_set
-from s3net_plugin.rendering.styles import STYLES
+from s3net_plugin.rendering.scene import STYLES
 from s3net_plugin.rendering.tracer import Passes
 
 ROOT = Path(__file__).parents[2]
