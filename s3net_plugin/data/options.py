@@ -85,20 +85,16 @@ class DatasetOptions(LoaderOptions):
             raise OptionError('use_hflip', 'is for training only')
         if self.resize is not None and self.gt_size > self.resize:
             raise OptionError('gt_size', f'{self.gt_size}, larger than the images after `resize: {self.resize}`')
-        self._check_dataroot()
-        return self
-
-    def _check_dataroot(self) -> None:
         root = Path(self.dataroot)
-        if self.io_backend == 'disk' and root.is_dir():
-            return
-        try:
-            folder = database_folders(root)[0]
-        except ValueError as error:
-            raise OptionError('dataroot', str(error)) from None
-        if self.io_backend == 'disk' or not folder.is_dir():
-            hint = where_from(self.layout) if folder == root else 'write `io_backend: {type: lmdb}` to read its parts'
-            raise OptionError('dataroot', f'no folder {root}', hint)
+        if self.io_backend == 'lmdb' or not root.is_dir():
+            try:
+                folder = database_folders(root)[0]
+            except ValueError as error:
+                raise OptionError('dataroot', str(error)) from None
+            if self.io_backend == 'disk' or not folder.is_dir():
+                hint = where_from(self.layout) if folder == root else 'its parts need `io_backend: {type: lmdb}`'
+                raise OptionError('dataroot', f'no folder {root}', hint)
+        return self
 
 
 def parse_options(opt: Mapping[str, Any]) -> DatasetOptions:

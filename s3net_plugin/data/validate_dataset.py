@@ -19,11 +19,11 @@ from s3net_plugin.data.readers import DiskReader, Reader
 from s3net_plugin.data.scene_index import (
     DEPTH_BESIDE_SUFFIXES,
     DEPTH_SUFFIXES,
-    SCENE_IMAGE,
     detect_layout,
     find_suffix,
     other_images,
     other_scene_images,
+    scan_scenes,
 )
 
 KINDS = {
@@ -97,15 +97,13 @@ def validate_dataset(
     workers: int = 1,
     show_progress: bool = True,
 ) -> DatasetReport:
-    """Look at every image and depth map of a data root.
+    """Look at every image and depth map of a data root, whether it holds files or databases.
 
     Args:
-        dataroot: A folder in one of the layouts of ``RGBDRelightPairedDataset``, or one that
-            ``scripts/prepare_vidit.py`` made.
-        layout: ``scenes``, ``pairs``, ``one_to_one``, or ``auto`` to tell by the files.
+        dataroot: As in the options of ``RGBDRelightPairedDataset``.
+        layout: Of ``LAYOUTS``, or ``auto`` to tell by the files.
         target_images: Where the targets are, if not in ``target``.
         workers: Number of threads.
-        show_progress: Show a progress bar.
 
     Raises:
         ValueError: If ``dataroot`` is no folder, or not one of this layout.
@@ -126,15 +124,13 @@ def validate_dataset(
     prepared = holds_databases(folders[0])
     if prepared and target_images is not None:
         raise ValueError(f'{dataroot}: is a prepared set, which holds its targets; leave out {target_images}')
-    backend = 'lmdb' if prepared else 'disk'
-    broken = _check_databases(folders) if prepared else []
-    if any(problem.kind == 'database' for problem in broken):
-        return DatasetReport(str(dataroot), backend, layout, 0, 0, broken)
-    reader = (
-        LmdbReader(str(dataroot), verify=True)
-        if prepared
-        else DiskReader(str(dataroot), target=str(target_images) if target_images else None)
-    )
+    reader: Reader
+    if prepared:
+        reader, backend, broken = LmdbReader(str(dataroot), verify=True), 'lmdb', _check_databases(folders)
+        if any(problem.kind == 'database' for problem in broken):
+            return DatasetReport(str(dataroot), backend, layout, 0, 0, broken)
+    else:
+        reader, backend, broken = DiskReader(str(dataroot), target=target_images), 'disk', []
     try:
         layout = detect_layout(reader) if layout == 'auto' else layout
     except ValueError as error:
@@ -164,23 +160,17 @@ def _check_databases(folders: list[Path]) -> list[Problem]:
 
 
 def _list_scenes(reader: Reader) -> _Listing:
-    lights: dict[str, set[str]] = {}
-    others, names = set(), sorted(reader.list(''))
-    for name in names:
-        if match := SCENE_IMAGE.fullmatch(name):
-            lights.setdefault(match[1], set()).add(match[2])
-        elif name.endswith(DEPTH_SUFFIXES):
-            others.add(name)
+    lights, others = scan_scenes(reader.list(''))
     everywhere = set().union(*lights.values())
     listing = _Listing([f'{s}_{light}.png' for s in sorted(lights) for light in sorted(lights[s])], [], [])
-    for name in other_scene_images(names, lights):
+    for name in other_scene_images(others, lights):
         listing.add('other_format', name, 'is no PNG; convert it')
     for scene in sorted(lights):
         for light in sorted(everywhere - lights[scene]):
             listing.add('missing_light', f'{scene}_{light}.png', 'is missing')
         listing.add_depth('', scene, others, DEPTH_SUFFIXES, 'no depth map of this scene')
     for name in sorted(others):
-        if name.rpartition('.')[0] not in lights:
+        if name.endswith(DEPTH_SUFFIXES) and name.rpartition('.')[0] not in lights:
             listing.add('unpaired_name', name, 'belongs to no scene')
     return listing
 

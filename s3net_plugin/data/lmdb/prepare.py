@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,16 +53,14 @@ def prepare(
     Args:
         source: The set's folder, in any layout of ``RGBDRelightPairedDataset``.
         target: The folder to make; the dataset's ``dataroot``.
-        layout: ``scenes``, ``pairs``, ``one_to_one``, or ``auto`` to tell by the files.
+        layout: Of ``LAYOUTS``, or ``auto`` to tell by the files.
         target_images: Where the targets of ``pairs`` or ``one_to_one`` are, if not in the source's ``target``.
         size: Bring every image and depth map to this square, as the dataset's ``resize`` does.
         codec: One of ``IMAGE_CODECS``. ``png``: about the size of the source. ``raw``: H * W * 3 bytes an image, of
             which a random crop reads its rows only.
         depth: One of ``DEPTH_CODECS``: exact, or half the size.
-        workers: Number of threads.
         shard: (i, n): write part i of n alone, into ``target.i-of-n``. The parts, which may be written at once and on
             several machines, are read as ``target``.
-        show_progress: Show progress bars.
 
     Raises:
         ValueError: If the source is incomplete or corrupt, or ``target`` holds something else. One line.
@@ -89,7 +87,7 @@ def prepare(
         raise ValueError(
             f'{target}: is there already and is no database that prepare_vidit.py made; choose another --target'
         )
-    reader = DiskReader(str(source), target=str(target_images.expanduser()) if target_images else None)
+    reader = DiskReader(str(source), target=target_images)
     try:
         layout = detect_layout(reader) if layout == 'auto' else layout
         files = index_everything(reader, layout).stored()
@@ -117,10 +115,23 @@ def prepare(
             for name, keys, described in parts:
                 expected = sum(Path(reader.path(file.name)).stat().st_size for file in keys.values())
                 with LmdbWriter(aside / name, expected_bytes=expected, settings=described) as writer:
-                    _fill(writer, keys, encode, workers, show_progress)
+                    stored = writer.keys()
+                    if not stored <= keys.keys():
+                        raise ValueError(f'{target}: was begun with files that the source lacks now; delete {aside}')
+                    encoded = in_parallel(encode, [keys[key] for key in keys if key not in stored], workers)
+                    bar = tqdm(encoded, name, len(keys), initial=len(stored), unit='file', disable=not show_progress)
+                    for file, record in bar:
+                        writer.put(encode_key(file.stem), record)
+                    writer.finish()
             aside.rename(target)
     for name, keys, described in parts:
-        _check(target, name, keys, described)
+        try:
+            database = open_database(str(target / name), CODECS[name])
+            check_settings(database.info, described)
+            if set(database.iter_keys()) != keys.keys():
+                raise ValueError('it holds other files than the source')
+        except ValueError as error:
+            raise ValueError(f'{target}: is not what was asked for; choose another --target: {error}') from None
     num_bytes = sum((target / name / 'data.mdb').stat().st_size for name in (RGB, DEPTH))
     return Prepared(target, layout, len(images), len(depth_maps), num_bytes)
 
@@ -155,31 +166,3 @@ def _folder_beside(target: Path) -> Iterator[Path]:
                 aside.rmdir()
             with suppress(OSError):  # Windows lets nobody remove a file that is open
                 Path(lock.lock_file).unlink()
-
-
-def _fill(
-    writer: LmdbWriter,
-    keys: dict[bytes, StoredFile],
-    encode: Callable[[StoredFile], bytes],
-    workers: int,
-    show_progress: bool,
-) -> None:
-    stored = writer.keys()
-    if not stored <= keys.keys():
-        raise ValueError(f'{writer.path}: was begun with files that the source lacks now; delete {writer.path.parent}')
-    missing = [key for key in keys if key not in stored]
-    results = in_parallel(lambda key: encode(keys[key]), missing, workers)
-    bar = tqdm(results, writer.path.name, len(keys), initial=len(stored), unit='file', disable=not show_progress)
-    for key, record in bar:
-        writer.put(key, record)
-    writer.finish()
-
-
-def _check(target: Path, name: str, keys: dict[bytes, StoredFile], settings: dict[str, Any]) -> None:
-    try:
-        database = open_database(str(target / name), CODECS[name])
-        check_settings(database.info, settings)
-        if set(database.iter_keys()) != keys.keys():
-            raise ValueError('it holds other files than the source')
-    except ValueError as error:
-        raise ValueError(f'{target}: is not what was asked for; choose another --target: {error}') from None

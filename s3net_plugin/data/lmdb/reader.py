@@ -74,8 +74,12 @@ class LmdbReader:
         parts = self._databases.get(name)
         if parts is None or parts[0].pid != os.getpid():
             parts = [open_database(str(path / name), CODECS[name]) for path in database_folders(Path(self._dataroot))]
-            if len(parts) > 1:
-                check_parts(parts)
+            shared = {key: parts[0].info.get(key) for key in ('codec', 'layout', 'size')}
+            for index, part in enumerate(parts if len(parts) > 1 else ()):
+                try:
+                    check_settings(part.info, {'shard': f'{index}/{len(parts)}', **shared})
+                except ValueError as error:
+                    raise ValueError(f'{part.path}: is no part of this set: {error}; prepare it again') from None
             self._databases[name] = parts
         return parts
 
@@ -85,12 +89,9 @@ def _database_of(name: str) -> str:
 
 
 class Database:
-    """Read access for the process that made it. Get one from ``open_database``.
+    """Read access for the process that made it, ``pid``. Get one from ``open_database``.
 
-    Attributes:
-        path: The database's folder.
-        info: What it says of itself: ``codec``, the number of ``records`` and what it was prepared with.
-        pid: The process that may use it.
+    ``info`` is what it says of itself: ``codec``, the number of ``records`` and what it was prepared with.
     """
 
     def __init__(self, path: str, codecs: Sequence[str]) -> None:
@@ -102,26 +103,23 @@ class Database:
         except lmdb.Error as error:
             raise ValueError(f'{path}: LMDB cannot open it: {error}') from None
         try:
-            self._check_size()
+            # Looking at a page that is not there would kill the process.
+            needed = (self._env.info()['last_pgno'] + 1) * self._env.stat()['psize']
+            size = Path(path, 'data.mdb').stat().st_size
+            if size < needed:
+                raise ValueError(f'{path}: data.mdb is truncated: {size} bytes of {needed}; copy it again')
             # Nobody writes to a prepared database: one transaction serves for good, and so do views into the map.
             self._transaction = self._env.begin(buffers=True)
             self.info = self._read_info(codecs)
+        except lmdb.Error as error:
+            self.close()
+            raise ValueError(f'{path}: LMDB cannot read it: {error}') from None
         except BaseException:
             self.close()
             raise
 
-    def _check_size(self) -> None:
-        # Looking at a page that is not there would kill the process.
-        needed = (self._env.info()['last_pgno'] + 1) * self._env.stat()['psize']
-        size = Path(self.path, 'data.mdb').stat().st_size
-        if size < needed:
-            raise ValueError(f'{self.path}: data.mdb is truncated: {size} bytes of {needed}; copy it again')
-
     def _read_info(self, codecs: Sequence[str]) -> dict[str, Any]:
-        try:
-            info = read_info(self._transaction.get(INFO_KEY), self.path)
-        except lmdb.Error as error:
-            raise ValueError(f'{self.path}: LMDB cannot read it: {error}') from None
+        info = read_info(self._transaction.get(INFO_KEY), self.path)
         codec, records, found = info['codec'], info['records'], self._env.stat()['entries'] - 1
         if records is None:
             raise ValueError(f'{self.path}: is not finished; run {_PREPARE} again')
@@ -207,16 +205,6 @@ def open_database(path: str, codecs: Sequence[str]) -> Database:
     if database is None:
         database = _opened[file] = Database(path, codecs)
     return database
-
-
-def check_parts(parts: Sequence[Database]) -> None:
-    """Raise a ``ValueError`` if a part was prepared with other settings than the first, or as another part."""
-    for index, part in enumerate(parts):
-        wanted = {name: parts[0].info.get(name) for name in ('codec', 'layout', 'size')}
-        try:
-            check_settings(part.info, {'shard': f'{index}/{len(parts)}', **wanted})
-        except ValueError as error:
-            raise ValueError(f'{part.path}: is no part of this set: {error}; prepare it again') from None
 
 
 def check_settings(info: dict[str, Any], wanted: dict[str, Any]) -> None:

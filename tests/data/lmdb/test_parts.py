@@ -93,7 +93,7 @@ def test_missing_parts_are_named_in_one_line(parts, tmp_path):
 
 
 def test_what_is_no_set_of_parts_is_refused_in_one_line(parts, layouts, tmp_path):
-    with pytest.raises(ValueError, match=r'no folder .*/train; write `io_backend: {type: lmdb}` to read its parts'):
+    with pytest.raises(ValueError, match=r'no folder .*/train; its parts need `io_backend: {type: lmdb}`'):
         dataset(parts, backend='disk')
     first, second = (parts.with_name(f'train.{index}-of-3') for index in (0, 1))
     first.rename(tmp_path / 'aside')
