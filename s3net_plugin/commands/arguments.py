@@ -56,6 +56,14 @@ def output_file(text: str) -> Path:
     return path
 
 
+def shard(text: str) -> tuple[int, int]:
+    """The ``type`` of an argument ``I/N``: the task I, counted from 0, of an array of N; returns (I, N)."""
+    index, _, shards = text.partition('/')
+    if not (index.isdecimal() and shards.isdecimal() and int(index) < int(shards)):
+        raise argparse.ArgumentTypeError(f'{text!r} is not I/N with I from 0 to N - 1, such as 0/8 to 7/8')
+    return int(index), int(shards)
+
+
 def add_depth_arguments(parser: argparse.ArgumentParser) -> None:
     """Add how depth is estimated where there is none, and on what device everything runs."""
     parser.add_argument(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('dataroot', type=Path, help='folder of images, or of rgb.lmdb and depth.lmdb')
+    parser.add_argument('dataroot', type=Path, help='folder of images or databases, as in option files')
     parser.add_argument('--layout', choices=('auto', *LAYOUTS), default='auto', help='default: told by the files')
     parser.add_argument('--target-images', type=Path, help='folder of the target images, if not DATAROOT/target')
     parser.add_argument('--json', type=output_file, metavar='FILE', help='write the report there as well')

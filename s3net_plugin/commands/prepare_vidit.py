@@ -3,6 +3,8 @@
 python scripts/prepare_vidit.py --source datasets/VIDIT/train --target datasets/VIDIT_lmdb/train --workers 8
 python scripts/prepare_vidit.py --source datasets/VIDIT/val --target-images datasets/VIDIT/val_gt \\
     --target datasets/VIDIT_lmdb/val
+sbatch --array=0-7 --wrap 'python scripts/prepare_vidit.py --source datasets/VIDIT/train \\
+    --target datasets/VIDIT_lmdb/train --shard $SLURM_ARRAY_TASK_ID/8'
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import os
 import sys
 from pathlib import Path
 
-from s3net_plugin.commands.arguments import DEPTH_CODECS, IMAGE_CODECS, LAYOUTS, command
+from s3net_plugin.commands.arguments import DEPTH_CODECS, IMAGE_CODECS, LAYOUTS, command, shard
 
 MAX_SIZE = 8192  # far more than any training takes; an image of this size has 200 MB
 
@@ -35,6 +37,13 @@ def parse_arguments() -> argparse.Namespace:
         '--depth', choices=DEPTH_CODECS, default='float32', help='exact, or half the space (default: float32)'
     )
     parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='threads (default: one for each core)')
+    parser.add_argument(
+        '--shard',
+        type=shard,
+        metavar='I/N',
+        help='write part I of N, from 0 to N - 1, into TARGET.I-of-N, here or on other machines; as `dataroot`, TARGET '
+        'means all its parts',
+    )
     arguments = parser.parse_args()
     if arguments.workers < 1:
         parser.error('--workers must be 1 or more')
@@ -54,7 +63,8 @@ def main() -> None:
         done = prepare(**vars(arguments))
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
+    when = ', when all parts are there' if arguments.shard else ''
     print(
         f'{done.target}: {done.images} images, {done.depth_maps} depth maps, {done.num_bytes / 1e9:.3g} GB; in the '
-        f'option file: `dataroot: {done.target}`, `layout: {done.layout}`, `io_backend: {{type: lmdb}}`'
+        f'option file{when}: `dataroot: {arguments.target}`, `layout: {done.layout}`, `io_backend: {{type: lmdb}}`'
     )

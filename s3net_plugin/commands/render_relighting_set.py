@@ -2,6 +2,8 @@
 
 python scripts/render_relighting_set.py --output datasets/rendered --scenes 16 --size 128
 python scripts/render_relighting_set.py --layout pairs --source datasets/rendered --output datasets/pairs
+sbatch --array=0-7 --wrap 'python scripts/render_relighting_set.py --output datasets/rendered --scenes 300 \\
+    --shard $SLURM_ARRAY_TASK_ID/8'
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from s3net_plugin.commands.arguments import VARIANTS, command
+from s3net_plugin.commands.arguments import VARIANTS, command, shard
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -40,10 +42,19 @@ def parse_arguments() -> argparse.Namespace:
         default='scenes',
         help='scenes renders; pairs and one_to_one copy files out of --source (default: scenes)',
     )
+    parser.add_argument(
+        '--shard',
+        type=shard,
+        metavar='I/N',
+        help='render the scenes with number I modulo N, I from 0 to N - 1, beside N - 1 runs like this, here or on '
+        'other machines, without any lock; together they make the set of one run without --shard',
+    )
     parser.add_argument('--source', type=Path, help='folder of scenes that pairs and one_to_one are made from')
     arguments = parser.parse_args()
     if (arguments.layout == 'scenes') != (arguments.source is None):
         parser.error('--layout pairs and one_to_one need --source, a folder of scenes; --layout scenes takes none')
+    if arguments.shard and arguments.source:
+        parser.error('--shard is for --layout scenes; the other layouts are copied in seconds')
     return arguments
 
 
@@ -57,19 +68,23 @@ def main() -> None:
     from s3net_plugin.rendering.render import render_set
 
     numbers = range(args.first_scene, args.first_scene + args.scenes)
+    done = f'{args.scenes} scenes, layout {args.layout}'
     try:
         if args.layout == 'scenes':
-            render_set(
+            scenes = render_set(
                 args.output,
                 first=args.first_scene,
                 count=args.scenes,
                 settings=Settings(seed=args.seed, size=args.size, spp=args.spp, style=args.style),
                 variant=args.variant,
+                shard=args.shard,
             )
+            if args.shard:
+                done = f'shard {args.shard[0]}/{args.shard[1]}, {scenes} of {done}'
         elif args.layout == 'pairs':
             write_pairs(args.source, args.output, numbers=numbers, seed=args.seed)
         else:
             write_one_to_one(args.source, args.output, numbers=numbers)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         sys.exit(f'error: {error}')
-    print(f'{args.output}: {args.scenes} scenes, layout {args.layout}')
+    print(f'{args.output}: {done}')

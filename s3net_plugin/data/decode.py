@@ -1,6 +1,6 @@
 """Pictures and depth maps in memory: decode, check, resize, bring to float planes.
 
-Pictures are PNG. Depth maps are VIDIT's pickled ``.npy``, plain ``.npy``, 8- and 16-bit PNG or OpenEXR.
+Functions that decode take a file's ``content`` and the ``name`` that error messages begin with.
 """
 
 from __future__ import annotations
@@ -42,23 +42,15 @@ def png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
     raise ValueError(f'truncated PNG: no end chunk in its {len(content)} bytes; copy it again')
 
 
-def png_size(content: bytes) -> tuple[int, int]:
+def png_size(content: bytes | memoryview) -> tuple[int, int]:
     """Return height and width from the first 24 bytes of a PNG."""
     return int.from_bytes(content[20:24], 'big'), int.from_bytes(content[16:20], 'big')
 
 
 def decode_png(content: bytes, name: str, flags: int) -> np.ndarray:
-    """Decode a PNG with OpenCV, refusing what is cut short or corrupt.
+    """Decode a PNG with OpenCV's ``IMREAD_*`` ``flags``; a ValueError refuses what is cut short or corrupt.
 
     Some versions of OpenCV return a partly grey image for a truncated file, so the end chunk is looked for as well.
-
-    Args:
-        content: The file's bytes.
-        name: What the error message calls the file.
-        flags: OpenCV's ``IMREAD_*`` flags.
-
-    Raises:
-        ValueError: If the bytes are not a complete PNG.
     """
     if not content.startswith(PNG_MAGIC):
         raise ValueError(f'{name}: not a PNG file ({len(content)} bytes)')
@@ -77,14 +69,9 @@ def decode_png(content: bytes, name: str, flags: int) -> np.ndarray:
 
 
 def decode_image(content: bytes, name: str) -> np.ndarray:
-    """Decode an 8- or 16-bit PNG (RGBA, RGB, grey or palette) to RGB; alpha is dropped, not blended.
+    """Decode an 8- or 16-bit PNG (RGBA, RGB, grey or palette) to RGB (H, W, 3), uint8 or uint16 as in the file.
 
-    Args:
-        content: The file's bytes.
-        name: What the error message calls the file.
-
-    Returns:
-        RGB of shape (H, W, 3), uint8 or uint16 as in the file.
+    Alpha is dropped, not blended.
 
     Raises:
         ValueError: If the bytes are not a complete PNG.
@@ -134,10 +121,6 @@ def decode_depth(content: bytes, name: str) -> np.ndarray:
     * PNG with one channel: divided by 255 (8 bit) or 65535 (16 bit).
     * OpenEXR with one channel in about [0, 1], where OpenCV was built with it.
 
-    Args:
-        content: The file's bytes.
-        name: What the error message calls the file.
-
     Returns:
         Depth of shape (H, W), float32, clipped to [0, 1]; larger is farther, 0 can mean invalid. May be read-only.
 
@@ -155,7 +138,13 @@ def decode_depth(content: bytes, name: str) -> np.ndarray:
         levels = decode_png(content, name, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
         depth = levels / np.float32(np.iinfo(levels.dtype).max)
     elif content.startswith(_EXR_MAGIC):
-        depth = _decode_exr(content, name)
+        picture = decode_unchanged(content)
+        if picture is None:
+            raise ValueError(
+                f'{name}: OpenCV {cv2.__version__} cannot read this OpenEXR file; if it was built with OpenEXR, set '
+                'OPENCV_IO_ENABLE_OPENEXR=1 in the environment, otherwise convert the file to .npy or 16-bit PNG'
+            )
+        depth = picture
     else:
         raise ValueError(f'{name}: not a depth map: neither .npy, PNG nor OpenEXR ({len(content)} bytes)')
     return _normalised(depth, name)
@@ -196,16 +185,6 @@ def decode_unchanged(content: bytes) -> np.ndarray | None:
         return None
 
 
-def _decode_exr(content: bytes, name: str) -> np.ndarray:
-    depth = decode_unchanged(content)
-    if depth is None:
-        raise ValueError(
-            f'{name}: OpenCV {cv2.__version__} cannot read this OpenEXR file; if it was built with OpenEXR, set '
-            'OPENCV_IO_ENABLE_OPENEXR=1 in the environment, otherwise convert the file to .npy or 16-bit PNG'
-        )
-    return depth
-
-
 def _normalised(depth: np.ndarray, name: str) -> np.ndarray:
     if depth.ndim != 2 or depth.size == 0:
         raise DepthValueError(
@@ -228,10 +207,8 @@ def count_wrap_arounds(depth: np.ndarray) -> int:
     """Count the areas that look as if depth had overflowed an integer there and begun at 0 again.
 
     Such an area is below 0.05, not 0 throughout (which can mean invalid), and at least a quarter of its border is a
-    jump to above 0.95. A near object right before the farthest wall looks the same, so this is a suspicion.
-
-    Args:
-        depth: (H, W), float32 in [0, 1].
+    jump to above 0.95. A near object right before the farthest wall looks the same, so this is a suspicion. ``depth``
+    is (H, W), float32 in [0, 1].
 
     Example:
         >>> depth = np.ones((9, 9), np.float32)
@@ -242,12 +219,8 @@ def count_wrap_arounds(depth: np.ndarray) -> int:
     far = depth > 0.95
     count, areas = cv2.connectedComponents((depth < 0.05).astype(np.uint8), connectivity=4)
     border, jumps = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    for here, there in (
-        (np.s_[:, :-1], np.s_[:, 1:]),
-        (np.s_[:, 1:], np.s_[:, :-1]),
-        (np.s_[:-1], np.s_[1:]),
-        (np.s_[1:], np.s_[:-1]),
-    ):
+    sides = (np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])
+    for here, there in (*sides, *(side[::-1] for side in sides)):
         outside = areas[there] == 0
         border += np.bincount(areas[here][outside], minlength=count)
         jumps += np.bincount(areas[here][far[there]], minlength=count)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from s3net_plugin.data.lmdb.folders import database_folders
 from s3net_plugin.data.readers import READERS
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.names import suggestion
@@ -84,8 +85,15 @@ class DatasetOptions(LoaderOptions):
             raise OptionError('use_hflip', 'is for training only')
         if self.resize is not None and self.gt_size > self.resize:
             raise OptionError('gt_size', f'{self.gt_size}, larger than the images after `resize: {self.resize}`')
-        if not Path(self.dataroot).is_dir():
-            raise OptionError('dataroot', f'no folder {self.dataroot}', where_from(self.layout))
+        root = Path(self.dataroot)
+        if self.io_backend == 'lmdb' or not root.is_dir():
+            try:
+                folder = database_folders(root)[0]
+            except ValueError as error:
+                raise OptionError('dataroot', str(error)) from None
+            if self.io_backend == 'disk' or not folder.is_dir():
+                hint = where_from(self.layout) if folder == root else 'its parts need `io_backend: {type: lmdb}`'
+                raise OptionError('dataroot', f'no folder {root}', hint)
         return self
 
 

@@ -53,9 +53,9 @@ class DiskReader:
         target: Where the files of its subfolder ``target`` are, if they are elsewhere.
     """
 
-    def __init__(self, dataroot: str, *, target: str | None = None) -> None:
+    def __init__(self, dataroot: str, *, target: Path | None = None) -> None:
         self._dataroot = Path(dataroot)
-        self._target = self._dataroot / 'target' if target is None else Path(target)
+        self._target = self._dataroot / 'target' if target is None else target.expanduser()
         self._spelt: dict[str, str] = {}  # how a file is called of which the extension is not in lower case
 
     def list(self, folder: str) -> list[str]:
@@ -82,17 +82,14 @@ class DiskReader:
         return str(self._target / file if folder == 'target' else self._dataroot / f'{folder}{slash}{file}')
 
     def image(self, name: str) -> np.ndarray:
-        return decode_image(self._read(name), self.path(name))
+        return decode_image(Path(self.path(name)).read_bytes(), self.path(name))
 
     def size(self, name: str) -> tuple[int, int]:
         with Path(self.path(name)).open('rb') as file:
             return png_size(file.read(24))
 
     def depth(self, name: str) -> np.ndarray:
-        return decode_depth(self._read(name), self.path(name))
-
-    def _read(self, name: str) -> bytes:
-        return Path(self.path(name)).read_bytes()
+        return decode_depth(Path(self.path(name)).read_bytes(), self.path(name))
 
 
 READERS: dict[str, Callable[[str], Reader]] = {'disk': DiskReader, 'lmdb': LmdbReader}

@@ -101,17 +101,13 @@ class _Unpickler(pickle.Unpickler):
 
 
 def load_array_dict(content: bytes, name: str) -> dict[str, Any]:
-    """Unpickle an object array that holds one dictionary, as ``numpy.save(path, {...})`` writes it.
+    """Unpickle an object array that holds one dictionary, as ``numpy.save(path, {...})`` writes it after its header.
 
-    Args:
-        content: The pickle, without the header of the ``.npy`` file.
-        name: What the error message calls the file.
-
-    Returns:
-        The dictionary; its NumPy arrays are arrays of numbers again (read-only), NumPy scalars are dropped.
+    Its NumPy arrays are arrays of numbers again (read-only), NumPy scalars are dropped.
 
     Raises:
-        ValueError: If the pickle asks for anything but NumPy arrays and plain values, or holds no such dictionary.
+        ValueError: If the pickle asks for anything but NumPy arrays and plain values, or holds no such dictionary. The
+            message begins with ``name``.
 
     Example:
         >>> load_array_dict(pickle.dumps({'normalized_depth': np.ones((1, 2))}), 'Image001.npy')

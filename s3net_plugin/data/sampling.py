@@ -33,11 +33,8 @@ class SampleParams(NamedTuple):
 def sample_params(seed: int, epoch: int, number: int, index: int) -> SampleParams:
     """Counter-based RNG: return the random numbers that belong to four counters, all 0 or more.
 
-    Args:
-        seed: The run's seed.
-        epoch: The pass over the data.
-        number: The sample's position in the epoch, over all ranks and repeats.
-        index: The sample's index in the dataset.
+    They are the run's seed, the pass over the data, the sample's position in it over all ranks and repeats, and its
+    index in the dataset.
 
     Example:
         >>> sample_params(0, 0, 5, 3) == sample_params(0, 0, 5, 3)
@@ -90,11 +87,7 @@ def stratified_indices(count: int, num_samples: int) -> np.ndarray:
 
 
 class SampleIndex(int):
-    """A dataset index that also carries where it stands in the run.
-
-    ``seed`` is the run's, ``epoch`` the pass over the data, ``number`` the position in the epoch over all ranks and
-    repeats. To everything else it is a plain index.
-    """
+    """A dataset index that also carries the other counters of ``sample_params``; otherwise it is a plain index."""
 
     seed: int
     epoch: int
@@ -117,11 +110,7 @@ class StatefulDistributedSampler(Sampler[SampleIndex]):
     ``position`` counts the samples of the epoch that have been used, over all ranks; whoever uses them calls
     ``advance``, since loaders read ahead.
 
-    Args:
-        dataset: The dataset to sample.
-        num_replicas: Number of processes (the world size).
-        rank: Rank of this process.
-        ratio: How often an epoch goes through the dataset (``dataset_enlarge_ratio``); each time with other draws.
+    An epoch goes ``ratio`` times (``dataset_enlarge_ratio``) through the dataset, each time with other draws.
 
     Example:
         >>> sampler = StatefulDistributedSampler(range(6), num_replicas=2, rank=0)
@@ -184,15 +173,9 @@ def resume_sampling(
 ) -> int:
     """Seed a training loader and its sampler, and move them to where the run stopped that goes on.
 
-    That run keeps its seed, whatever the option file says by now.
-
-    Args:
-        loader, sampler: Of the training set.
-        state: The training state to go on from, which may be of a model that does not save its sampler.
-        opt: The option file, with ``manual_seed`` (BasicSR draws one where there is none).
-
-    Returns:
-        The number of the last epoch that the run needs to reach ``total_iter``.
+    That run keeps its seed, whatever the option file says by now (in ``manual_seed``, which BasicSR draws where there
+    is none). ``state`` is its training state, which may be of a model that does not save its sampler. Returns the
+    number of the last epoch that the run needs to reach ``total_iter``.
     """
     state = state or {}
     sampler.seed = broadcast_object(opt['manual_seed'])  # which every process has drawn for itself
@@ -203,11 +186,7 @@ def resume_sampling(
 
 
 def check_batch(samples: int, draws: int, batch_size: int) -> None:
-    """Make sure that what a process draws in an epoch of ``samples`` fills one batch, since the last is dropped.
-
-    Raises:
-        OptionError: they do not.
-    """
+    """Raise an OptionError if what a process draws in an epoch does not fill one batch, since the last is dropped."""
     if draws < batch_size:
         raise OptionError(
             f'datasets:train: {samples} samples (enlarged: {draws} a process) do not fill one batch of '

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from s3net_plugin.data.lmdb.folders import holds_databases
 from s3net_plugin.data.options import LAYOUTS, DatasetOptions, where_from
 from s3net_plugin.data.readers import Reader
 from s3net_plugin.data.sampling import SampleParams, fixed_sample_params, is_held_out, pick
@@ -66,13 +67,7 @@ class SceneIndex:
     def __init__(
         self, names: Iterable[str], *, numbers: Numbers = None, holdout: float = 0, only_held_out: bool = False
     ) -> None:
-        found: dict[str, set[str]] = {}
-        others = set()
-        for name in names:
-            if match := SCENE_IMAGE.fullmatch(name):
-                found.setdefault(match[1], set()).add(sys.intern(match[2]))  # few lights, many images
-            else:
-                others.add(name)
+        found, others = scan_scenes(names)
         _refuse(OTHER_FORMAT, other_scene_images(others, found))
         if not found:
             raise ValueError(f'it holds no image with a name like Image001_4500_NE.png; {where_from("scenes")}')
@@ -133,12 +128,8 @@ class PairIndex:
     """Samples that the files fix: layout ``pairs`` (input/, guide/, target/), ``one_to_one`` (input/, depth/, target/).
 
     The files of a sample share their name. In ``pairs`` a depth map lies beside its image, in ``one_to_one`` in depth/.
-
-    Args:
-        reader: Lists the folders.
-        layout: ``pairs`` or ``one_to_one``.
-        numbers: The first and the last number in the names to use, or None for all.
-        needs_target: Refuse a set without target/; otherwise target/ may be missing as a whole.
+    ``numbers`` are the first and the last in the names to use. Unless ``needs_target``, target/ may be missing as a
+    whole.
 
     Raises:
         ValueError: If the files do not make up such a set.
@@ -205,7 +196,7 @@ def build_index(reader: Reader, options: DatasetOptions) -> FileIndex:
             return SceneIndex(names, numbers=options.scenes, holdout=options.holdout_pairs, only_held_out=held_out)
         return PairIndex(reader, options.layout, numbers=options.scenes, needs_target=options.phase != 'test')
     except ValueError as error:
-        prepared = options.io_backend == 'disk' and Path(options.dataroot, 'rgb.lmdb').exists()
+        prepared = options.io_backend == 'disk' and holds_databases(Path(options.dataroot))
         advice = '; it holds databases: write `io_backend: {type: lmdb}`' if prepared else ''
         raise ValueError(
             f'{options.where}: {options.dataroot} is not usable as layout {options.layout}: {error}{advice}'
@@ -219,6 +210,18 @@ def index_everything(reader: Reader, layout: str) -> FileIndex:
         ValueError: If it is not complete. One line that does not name the data root.
     """
     return SceneIndex(reader.list('')) if layout == 'scenes' else PairIndex(reader, layout)
+
+
+def scan_scenes(names: Iterable[str]) -> tuple[dict[str, set[str]], set[str]]:
+    """Return the lights of each scene among the ``names``, and what is no image of a scene."""
+    lights: dict[str, set[str]] = {}
+    others = set()
+    for name in names:
+        if match := SCENE_IMAGE.fullmatch(name):
+            lights.setdefault(match[1], set()).add(sys.intern(match[2]))  # few lights, many images
+        else:
+            others.add(name)
+    return lights, others
 
 
 def other_images(names: Iterable[str], images: Set[str]) -> list[str]:

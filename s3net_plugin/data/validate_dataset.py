@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,17 +12,18 @@ import numpy as np
 from tqdm import tqdm
 
 from s3net_plugin.data.decode import DepthValueError, count_wrap_arounds
-from s3net_plugin.data.lmdb.reader import CODECS, LmdbReader, open_database
+from s3net_plugin.data.lmdb.folders import CODECS, database_folders, holds_databases
+from s3net_plugin.data.lmdb.reader import LmdbReader, open_database
 from s3net_plugin.data.parallel import in_parallel
 from s3net_plugin.data.readers import DiskReader, Reader
 from s3net_plugin.data.scene_index import (
     DEPTH_BESIDE_SUFFIXES,
     DEPTH_SUFFIXES,
-    SCENE_IMAGE,
     detect_layout,
     find_suffix,
     other_images,
     other_scene_images,
+    scan_scenes,
 )
 
 KINDS = {
@@ -95,15 +97,13 @@ def validate_dataset(
     workers: int = 1,
     show_progress: bool = True,
 ) -> DatasetReport:
-    """Look at every image and depth map of a data root.
+    """Look at every image and depth map of a data root, whether it holds files or databases.
 
     Args:
-        dataroot: A folder in one of the layouts of ``RGBDRelightPairedDataset``, or one that
-            ``scripts/prepare_vidit.py`` made.
-        layout: ``scenes``, ``pairs``, ``one_to_one``, or ``auto`` to tell by the files.
+        dataroot: As in the options of ``RGBDRelightPairedDataset``.
+        layout: Of ``LAYOUTS``, or ``auto`` to tell by the files.
         target_images: Where the targets are, if not in ``target``.
         workers: Number of threads.
-        show_progress: Show a progress bar.
 
     Raises:
         ValueError: If ``dataroot`` is no folder, or not one of this layout.
@@ -118,20 +118,19 @@ def validate_dataset(
         ...     validate_dataset(Path(root), show_progress=False).problems
         [Problem(kind='flat_depth', name='depth/Image001.png', detail='is 0 throughout')]
     """
-    if not dataroot.is_dir():
+    folders = database_folders(dataroot)
+    if not folders[0].is_dir():
         raise ValueError(f'{dataroot}: no such folder')
-    prepared = any((dataroot / name).is_dir() for name in CODECS)
+    prepared = holds_databases(folders[0])
     if prepared and target_images is not None:
         raise ValueError(f'{dataroot}: is a prepared set, which holds its targets; leave out {target_images}')
-    backend = 'lmdb' if prepared else 'disk'
-    broken = _check_databases(dataroot) if prepared else []
-    if any(problem.kind == 'database' for problem in broken):
-        return DatasetReport(str(dataroot), backend, layout, 0, 0, broken)
-    reader = (
-        LmdbReader(str(dataroot), verify=True)
-        if prepared
-        else DiskReader(str(dataroot), target=str(target_images) if target_images else None)
-    )
+    reader: Reader
+    if prepared:
+        reader, backend, broken = LmdbReader(str(dataroot), verify=True), 'lmdb', _check_databases(folders)
+        if any(problem.kind == 'database' for problem in broken):
+            return DatasetReport(str(dataroot), backend, layout, 0, 0, broken)
+    else:
+        reader, backend, broken = DiskReader(str(dataroot), target=target_images), 'disk', []
     try:
         layout = detect_layout(reader) if layout == 'auto' else layout
     except ValueError as error:
@@ -143,11 +142,12 @@ def validate_dataset(
     return DatasetReport(str(dataroot), backend, layout, len(listing.images), len(listing.depths), problems)
 
 
-def _check_databases(dataroot: Path) -> list[Problem]:
+def _check_databases(folders: list[Path]) -> list[Problem]:
     problems = []
-    for name, codecs in CODECS.items():
+    for folder, kind in product(folders, CODECS):
+        name = kind if len(folders) == 1 else f'{folder.name}/{kind}'
         try:
-            database = open_database(str(dataroot / name), codecs)
+            database = open_database(str(folder / kind), CODECS[kind])
             described = Path(database.path, 'meta_info.txt').read_text(encoding='ascii').splitlines()
         except (ValueError, OSError) as error:
             problems.append(Problem('database', name, str(error)))
@@ -160,23 +160,17 @@ def _check_databases(dataroot: Path) -> list[Problem]:
 
 
 def _list_scenes(reader: Reader) -> _Listing:
-    lights: dict[str, set[str]] = {}
-    others, names = set(), sorted(reader.list(''))
-    for name in names:
-        if match := SCENE_IMAGE.fullmatch(name):
-            lights.setdefault(match[1], set()).add(match[2])
-        elif name.endswith(DEPTH_SUFFIXES):
-            others.add(name)
+    lights, others = scan_scenes(reader.list(''))
     everywhere = set().union(*lights.values())
     listing = _Listing([f'{s}_{light}.png' for s in sorted(lights) for light in sorted(lights[s])], [], [])
-    for name in other_scene_images(names, lights):
+    for name in other_scene_images(others, lights):
         listing.add('other_format', name, 'is no PNG; convert it')
     for scene in sorted(lights):
         for light in sorted(everywhere - lights[scene]):
             listing.add('missing_light', f'{scene}_{light}.png', 'is missing')
         listing.add_depth('', scene, others, DEPTH_SUFFIXES, 'no depth map of this scene')
     for name in sorted(others):
-        if name.rpartition('.')[0] not in lights:
+        if name.endswith(DEPTH_SUFFIXES) and name.rpartition('.')[0] not in lights:
             listing.add('unpaired_name', name, 'belongs to no scene')
     return listing
 

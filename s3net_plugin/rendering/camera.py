@@ -22,10 +22,8 @@ class Camera(NamedTuple):
         right = np.cross(forward, (0.0, 0.0, 1.0))
         right /= np.linalg.norm(right)
         up = np.cross(right, forward)
-        turn = np.deg2rad(self.roll)
-        return np.stack(
-            [np.cos(turn) * right + np.sin(turn) * up, np.cos(turn) * up - np.sin(turn) * right, forward],
-        )
+        cosine, sine = np.cos(np.deg2rad(self.roll)), np.sin(np.deg2rad(self.roll))
+        return np.stack([cosine * right + sine * up, cosine * up - sine * right, forward])
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Image coordinates of ``points`` (..., 3): x to the right and y up, [-1, 1] in view, and depth; (..., 3)."""

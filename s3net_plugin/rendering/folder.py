@@ -2,15 +2,17 @@
 
 Each scene is 40 images ``ImageNNN_{temperature}_{direction}.png`` (RGBA, 8 bit) and one ``ImageNNN.npy``, all in one
 flat folder. Bookkeeping lives in its hidden subfolder ``.render``: the settings of the whole set, and a record for
-each finished scene, written last.
+each finished scene, written last. Every file appears under its name by an atomic rename, so that runs on several
+machines can fill one folder without locks: their scenes differ, or their files are the same.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,10 +75,14 @@ def write_depth(path: Path, distance: np.ndarray) -> None:
     np.save(path, np.array(entry, dtype=object), allow_pickle=True)
 
 
-def _write_json(path: Path, content: Any) -> None:
-    aside = path.with_suffix('.partial')
+def _write_json(path: Path, content: Any, aside: Path) -> None:
     aside.write_text(json.dumps(content, indent=1))
     aside.replace(path)
+
+
+def _aside(books: Path, name: str) -> Path:
+    """A path that no other run uses, on whatever machine."""
+    return books / f'{name}.{uuid.uuid4().hex}.partial'
 
 
 def _read_json(path: Path) -> Any:
@@ -103,18 +109,26 @@ class SceneFolder:
     def write(self, number: int, images: Mapping[Light, np.ndarray], distance: np.ndarray) -> None:
         """Write a scene: uint8 RGB ``images`` (H, W, 3) of all LIGHTS and ``distance`` (H, W).
 
-        Files are written aside and then moved to their names; the record comes last.
+        Files are written aside and then moved to their names; the record comes last. Then what runs that were killed
+        over this scene have left is removed.
         """
-        stage = self.books / 'stage'
-        shutil.rmtree(stage, ignore_errors=True)
+        _check_settings(self.root, self.settings)  # another run may have begun at the same moment
+        stage = _aside(self.books, f'{number:03d}')
         stage.mkdir()
-        for light in LIGHTS:
-            write_png(stage / image_name(number, light), images[light])
-        write_depth(stage / depth_name(number), distance)
-        for name in scene_files(number):
-            (stage / name).replace(self.root / name)
-        stage.rmdir()
-        _write_json(self.books / f'{number:03d}.json', self._record(number))
+        try:
+            for light in LIGHTS:
+                write_png(stage / image_name(number, light), images[light])
+            write_depth(stage / depth_name(number), distance)
+            for name in scene_files(number):
+                (stage / name).replace(self.root / name)
+            _write_json(self.books / f'{number:03d}.json', self._record(number), stage / 'record')
+        except OSError:
+            if not self.is_complete(number):  # otherwise another run has finished the scene, and removed this stage
+                raise
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+        for left in self.books.glob(f'{number:03d}.*.partial'):
+            shutil.rmtree(left, ignore_errors=True)
 
     def _record(self, number: int) -> dict[str, Any]:
         """Settings, and the size in bytes of each file (-1 if it is missing)."""
@@ -128,7 +142,7 @@ def _check_settings(root: Path, settings: Settings) -> None:
     path = root / '.render' / 'settings.json'
     found, wanted = _read_json(path), settings.noted()
     if found is None:
-        _write_json(path, wanted)
+        _write_json(path, wanted, _aside(path.parent, 'settings'))
     elif found != wanted:
         raise ValueError(
             f'{root}: was rendered with {json.dumps(found)}, not with {json.dumps(wanted)};'
@@ -137,8 +151,11 @@ def _check_settings(root: Path, settings: Settings) -> None:
 
 
 @contextmanager
-def open_folder(root: Path, settings: Settings) -> Iterator[SceneFolder]:
-    """Create or reopen the folder ``root`` for one set, alone: a second writer is turned away.
+def open_folder(root: Path, settings: Settings, *, shared: bool = False) -> Iterator[SceneFolder]:
+    """Create or reopen the folder ``root`` for one set.
+
+    Unless it is ``shared``, a second writer is turned away. Nothing is locked where it is, since locks of files are not
+    to be relied upon between machines: what two runs write there is whole all the same.
 
     Raises ValueError if ``root`` is in use, holds images from elsewhere or a set with other settings, and
     NotADirectoryError or FileExistsError if it is a file.
@@ -147,9 +164,8 @@ def open_folder(root: Path, settings: Settings) -> Iterator[SceneFolder]:
     if any((*root.glob('Image*'), *root.glob('input'))) and _read_json(books / 'settings.json') is None:
         raise ValueError(f'{root}: holds images that were not rendered here; choose an empty folder')
     books.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(books / 'lock')
     try:
-        held = lock.acquire(timeout=0)
+        held = nullcontext() if shared else FileLock(books / 'lock').acquire(timeout=0)
     except Timeout:
         raise ValueError(f'{root}: another run is rendering into this folder; wait for it to end') from None
     with held:

@@ -11,11 +11,7 @@ TEMPERATURES = (2500, 3500, 4500, 5500, 6500)
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear sRGB (Rec. 709)
 
 _XYZ_TO_SRGB = np.array(
-    [
-        [3.2404542, -1.5371385, -0.4985314],
-        [-0.9692660, 1.8760108, 0.0415560],
-        [0.0556434, -0.2040259, 1.0572252],
-    ]
+    [[3.2404542, -1.5371385, -0.4985314], [-0.9692660, 1.8760108, 0.0415560], [0.0556434, -0.2040259, 1.0572252]]
 )
 BRIGHT_LEVEL = 0.55  # linear luminance that the 95th percentile of a classic scene is exposed to
 
@@ -26,13 +22,9 @@ def sun_ray(direction: str, elevation: float) -> tuple[float, float, float]:
     ``N`` is light from the top of the image and ``E`` from its right, each name 45 degrees further on. ``elevation``
     is in degrees above the horizon.
     """
-    azimuth = np.deg2rad(45.0 * DIRECTIONS.index(direction))
-    height = np.deg2rad(elevation)
-    return (
-        float(-np.sin(azimuth) * np.cos(height)),
-        float(-np.cos(azimuth) * np.cos(height)),
-        float(-np.sin(height)),
-    )
+    azimuth, height = np.deg2rad(45.0 * DIRECTIONS.index(direction)), np.deg2rad(elevation)
+    x, y = -np.sin(azimuth) * np.cos(height), -np.cos(azimuth) * np.cos(height)
+    return float(x), float(y), float(-np.sin(height))
 
 
 def temperature_rgb(kelvin: float) -> np.ndarray:

@@ -27,18 +27,19 @@ def merge(meshes: Iterable[Mesh]) -> Mesh:
     """Join meshes into one; they keep their own vertices."""
     parts = list(meshes)
     offsets = np.cumsum([0] + [len(part.vertices) for part in parts[:-1]])
-    return Mesh(
-        np.concatenate([part.vertices for part in parts]),
-        np.concatenate([part.normals for part in parts]),
-        np.concatenate([part.texcoords for part in parts]),
-        np.concatenate([part.faces + offset for part, offset in zip(parts, offsets, strict=True)]),
-    )
+    shifted = [part._replace(faces=part.faces + offset) for part, offset in zip(parts, offsets, strict=True)]
+    return Mesh(*(np.concatenate(fields) for fields in zip(*shifted, strict=True)))
+
+
+def rotation(yaw: float) -> np.ndarray:
+    """The (3, 3) matrix that turns a column about the vertical by ``yaw`` degrees."""
+    angle = np.deg2rad(yaw)
+    return np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
 
 
 def place(mesh: Mesh, x: float, y: float, z: float, yaw: float = 0.0) -> Mesh:
     """Turn ``mesh`` about the vertical by ``yaw`` degrees, then move its origin to (x, y, z)."""
-    angle = np.deg2rad(yaw)
-    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    turn = rotation(yaw)
     return mesh._replace(vertices=mesh.vertices @ turn.T + (x, y, z), normals=mesh.normals @ turn.T)
 
 
@@ -90,26 +91,15 @@ def lathe(profile: Sequence[Sequence[tuple[float, float]]], segments: int = 40) 
         start = length[-1]
 
         def spin(out: np.ndarray, up: np.ndarray) -> np.ndarray:
-            """Points or vectors (rows, segments + 1, 3) with distance ``out`` from the axis and height ``up``."""
-            return np.stack(
-                [
-                    out[:, None] * np.cos(angle),
-                    out[:, None] * np.sin(angle),
-                    np.broadcast_to(up[:, None], (len(up), len(angle))),
-                ],
-                axis=-1,
-            )
+            """Points or vectors (rows * (segments + 1), 3) with distance ``out`` from the axis and height ``up``."""
+            x, y = out[:, None] * np.cos(angle), out[:, None] * np.sin(angle)
+            return np.stack([x, y, np.broadcast_to(up[:, None], x.shape)], axis=-1).reshape(-1, 3)
 
         around = np.broadcast_to(angle * max(radius.max(), 1e-3), (len(radius), len(angle)))
         along = np.broadcast_to(length[:, None], around.shape)
-        strips.append(
-            Mesh(
-                spin(radius, height).reshape(-1, 3),
-                spin(tangent[:, 1], -tangent[:, 0]).reshape(-1, 3),
-                np.stack([around, along], axis=-1).reshape(-1, 2),
-                _grid_faces(len(radius), len(angle)),
-            )
-        )
+        texcoords = np.stack([around, along], axis=-1).reshape(-1, 2)
+        normals = spin(tangent[:, 1], -tangent[:, 0])
+        strips.append(Mesh(spin(radius, height), normals, texcoords, _grid_faces(*around.shape)))
     return merge(strips)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -110,18 +109,8 @@ def _gate(rng: np.random.Generator, size: float) -> Object:
     return [Part(place(box(post, post, h), side * span / 2, 0, 0), 0) for side in (-1, 1)] + [Part(lintel, 1)]
 
 
-KINDS: dict[str, Callable[[np.random.Generator, float], Object]] = {
-    'crate': _crate,
-    'ball': _ball,
-    'drum': _drum,
-    'cone': _cone,
-    'vase': _vase,
-    'column': _column,
-    'tower': _tower,
-    'boulder': _boulder,
-    'stairs': _stairs,
-    'gate': _gate,
-}
+_MAKERS = (_crate, _ball, _drum, _cone, _vase, _column, _tower, _boulder, _stairs, _gate)
+KINDS = {maker.__name__[1:]: maker for maker in _MAKERS}
 
 
 def make_object(rng: np.random.Generator, size: float, kinds: tuple[str, ...] = tuple(KINDS)) -> Object:

@@ -64,25 +64,36 @@ def _scenes(settings: Settings, numbers: Sequence[int]) -> Iterator[tuple[int, S
             yield number, scene
 
 
-def render_set(output: Path, *, first: int, count: int, settings: Settings, variant: str = 'scalar') -> None:
+def render_set(
+    output: Path,
+    *,
+    first: int,
+    count: int,
+    settings: Settings,
+    variant: str = 'scalar',
+    shard: tuple[int, int] | None = None,
+) -> int:
     """Render scenes ``first`` to ``first + count - 1`` into the folder ``output``; finished ones are left alone.
 
     ``variant`` is ``scalar``, ``llvm`` or ``auto``; the two give the same pictures up to their noise. The noise of a
     scene follows from the seed and its number, so a set may be rendered in any order and in any number of runs.
+    ``shard`` (i, n) takes the scenes whose number is i modulo n, beside the runs that take the others, on this machine
+    or elsewhere. Returns how many scenes that is.
 
     Raises ValueError for a bad request or a folder of another set, and ImportError without Mitsuba.
     """
     check_request(first, count, settings)
     mitsuba_variant = choose_variant(variant, settings.size)
-    with open_folder(output, settings) as folder:
-        numbers = range(first, first + count)
+    index, shards = shard or (0, 1)
+    numbers = [number for number in range(first, first + count) if number % shards == index]
+    with open_folder(output, settings, shared=shard is not None) as folder:
         missing = [number for number in numbers if not folder.is_complete(number)]
         if not missing:
-            return
+            return len(numbers)
         tracer = Tracer(mitsuba_variant)
         with tqdm(
-            total=count * len(LIGHTS),
-            initial=(count - len(missing)) * len(LIGHTS),
+            total=len(numbers) * len(LIGHTS),
+            initial=(len(numbers) - len(missing)) * len(LIGHTS),
             desc='rendering',
             unit='image',
             mininterval=0.5 if sys.stderr.isatty() else 15,
@@ -97,3 +108,4 @@ def render_set(output: Path, *, first: int, count: int, settings: Settings, vari
                     tick=lambda: bar.update(len(TEMPERATURES)),
                 )
                 folder.write(number, develop(passes, scene.ambient, scene.level), passes.depth)
+    return len(numbers)

@@ -11,7 +11,7 @@ from s3net_plugin.rendering import objects
 from s3net_plugin.rendering.camera import Camera
 from s3net_plugin.rendering.light import BRIGHT_LEVEL
 from s3net_plugin.rendering.materials import Material
-from s3net_plugin.rendering.meshes import Mesh, merge, place
+from s3net_plugin.rendering.meshes import Mesh, merge, place, rotation
 
 _CLEARANCE = 1.2  # units that stay free around the camera
 
@@ -116,14 +116,11 @@ class Stage:
 
     def surfaces(self, materials: Mapping[str, Material]) -> list[Surface]:
         """The surfaces of all ``materials`` that something wears."""
-        return [
-            Surface(merge(self.meshes[name]), material) for name, material in materials.items() if name in self.meshes
-        ]
+        return [Surface(merge(self.meshes[name]), materials[name]) for name in materials if name in self.meshes]
 
 
 def face_north(surfaces: list[Surface], camera: Camera, heading: float) -> tuple[list[Surface], Camera]:
     """Turn everything by -``heading`` degrees about the origin, so that such a camera looks along +y."""
-    angle = np.deg2rad(-heading)
-    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    turn = rotation(-heading)
     turned = [Surface(place(surface.mesh, 0, 0, 0, -heading), surface.material) for surface in surfaces]
     return turned, camera._replace(origin=turn @ camera.origin, target=turn @ camera.target)

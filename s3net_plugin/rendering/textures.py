@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -185,28 +184,25 @@ def _coat(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
     return body * _speckle(rng, size, 0.15), fractal(rng, size, 1.6)
 
 
-PATTERNS: dict[str, Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]] = {
-    'brick': _brick,
-    'tile': _tile,
-    'plank': _plank,
-    'soil': _soil,
-    'cobble': _cobble,
-    'plaster': _plaster,
-    'marble': _marble,
-    'rock': _rock,
-    'stripes': _stripes,
-    'rust': _rust,
-    'foliage': _foliage,
-    'grass': _grass,
-    'asphalt': _asphalt,
-    'coat': _coat,
-}
+_PAINTERS = (
+    _brick,
+    _tile,
+    _plank,
+    _soil,
+    _cobble,
+    _plaster,
+    _marble,
+    _rock,
+    _stripes,
+    _rust,
+    _foliage,
+    _grass,
+    _asphalt,
+)
+PATTERNS = {painter.__name__[1:]: painter for painter in (*_PAINTERS, _coat)}
 
 
 def draw_texture(rng: np.random.Generator, pattern: str, size: int = TEXTURE_SIZE) -> Texture:
     """Draw the named surface of PATTERNS at ``size`` x ``size`` pixels; it repeats without a seam."""
     albedo, height = PATTERNS[pattern](rng, size)
-    return Texture(
-        albedo=np.clip(albedo, *ALBEDO_RANGE).astype(np.float32),
-        height=np.clip(height, 0.0, 1.0).astype(np.float32),
-    )
+    return Texture(np.clip(albedo, *ALBEDO_RANGE).astype(np.float32), np.clip(height, 0.0, 1.0).astype(np.float32))

@@ -104,17 +104,9 @@ class Tracer:
         shapes = {f'shape{i}': self.shape(s.mesh, s.material) for i, s in enumerate(scene.surfaces)}
         sensor = self.sensor(scene.camera, size, spp)
         path = mi.load_dict({'type': 'path', 'max_depth': _PATH_DEPTH, 'block_size': _BLOCK})
-        sunny = mi.load_dict(
-            {
-                'type': 'scene',
-                **shapes,
-                'sun': {
-                    'type': 'directional',
-                    'direction': [0, 0, -1],
-                    'irradiance': {'type': 'rgb', 'value': [np.pi] * 3},
-                },
-            }
-        )
+        white = {'type': 'rgb', 'value': [np.pi] * 3}
+        sun_light = {'type': 'directional', 'direction': [0, 0, -1], 'irradiance': white}
+        sunny = mi.load_dict({'type': 'scene', **shapes, 'sun': sun_light})
         parameters = mi.traverse(sunny)
         sun = np.empty((len(DIRECTIONS), size, size, 3), dtype=np.float32)
         for index, direction in enumerate(DIRECTIONS):
@@ -123,20 +115,18 @@ class Tracer:
             parameters.update()
             sun[index] = np.array(mi.render(sunny, sensor=sensor, integrator=path, seed=seed + index))
             tick()
-        cloudy = mi.load_dict(
-            {
-                'type': 'scene',
-                **shapes,
-                'sky': {'type': 'constant', 'radiance': {'type': 'rgb', 'value': 1.0}},
-            }
-        )
+        sky_light = {'type': 'constant', 'radiance': {'type': 'rgb', 'value': 1.0}}
+        cloudy = mi.load_dict({'type': 'scene', **shapes, 'sky': sky_light})
         background: np.ndarray | float = 0.0
         if scene.sky is not None:
             path = mi.load_dict({'type': 'path', 'max_depth': _PATH_DEPTH, 'block_size': _BLOCK, 'hide_emitters': True})
             background = self._open_share(sunny, scene.camera, size, spp, seed) * scene.sky.view(scene.camera, size)
         sky = np.array(mi.render(cloudy, sensor=sensor, integrator=path, seed=seed + len(DIRECTIONS)))
         aov = mi.load_dict({'type': 'aov', 'aovs': 'p:position', 'block_size': _BLOCK})
-        solid = cloudy if scene.sky is None else mi.load_dict({'type': 'scene', **shapes, 'end': self._end(scene)})
+        solid = cloudy
+        if scene.sky is not None:  # a sphere around the camera that every ray meets, beyond the end of depth
+            end = {'type': 'sphere', 'center': scene.camera.origin.tolist(), 'radius': 2 * scene.far}
+            solid = mi.load_dict({'type': 'scene', **shapes, 'end': {**end, 'flip_normals': True}})
         with self._one_thread():
             position = np.array(mi.render(solid, sensor=sensor, integrator=aov, seed=seed, spp=min(spp, _DEPTH_SPP)))
         depth = np.minimum((position - scene.camera.origin) @ scene.camera.axes()[2], scene.far)
@@ -156,11 +146,6 @@ class Tracer:
         finally:
             drjit.set_thread_count(threads)
 
-    def _end(self, scene: Scene) -> Any:
-        """A sphere around the camera that every ray meets, beyond the end of depth."""
-        origin = scene.camera.origin.tolist()
-        return self.mi.load_dict({'type': 'sphere', 'center': origin, 'radius': 2 * scene.far, 'flip_normals': True})
-
     def _open_share(self, scene: Any, camera: Camera, size: int, spp: int, seed: int) -> np.ndarray:
         """The share (H, W, 1) of each pixel where no surface is in view, from the opacity of a quick pass."""
         quick = self.mi.load_dict({'type': 'depth', 'block_size': _BLOCK})
@@ -169,50 +154,29 @@ class Tracer:
 
     def sensor(self, camera: Camera, size: int, spp: int, pixel_format: str = 'rgb') -> Any:
         """The camera as a Mitsuba sensor with ``size`` x ``size`` pixels; a pixel averages what falls on it alone."""
-        mi = self.mi
-        return mi.load_dict(
-            {
-                'type': 'perspective',
-                'fov': camera.fov,
-                'to_world': mi.ScalarTransform4f().look_at(
-                    origin=camera.origin.tolist(), target=camera.target.tolist(), up=camera.axes()[1].tolist()
-                ),
-                'sampler': {'type': 'multijitter', 'sample_count': spp},
-                'film': {
-                    'type': 'hdrfilm',
-                    'width': size,
-                    'height': size,
-                    'pixel_format': pixel_format,
-                    'component_format': 'float32',
-                    'rfilter': {'type': 'box'},
-                },
-            }
+        film = {'type': 'hdrfilm', 'width': size, 'height': size, 'rfilter': {'type': 'box'}}
+        film |= {'pixel_format': pixel_format, 'component_format': 'float32'}
+        to_world = self.mi.ScalarTransform4f().look_at(
+            origin=camera.origin.tolist(), target=camera.target.tolist(), up=camera.axes()[1].tolist()
         )
+        sampler = {'type': 'multijitter', 'sample_count': spp}
+        sensor = {'type': 'perspective', 'fov': camera.fov, 'to_world': to_world, 'sampler': sampler, 'film': film}
+        return self.mi.load_dict(sensor)
 
     def _bitmap(self, values: np.ndarray) -> dict[str, Any]:
-        if values.ndim == 2:
-            values = values[..., None]
-        return {'type': 'bitmap', 'bitmap': self.mi.Bitmap(np.ascontiguousarray(values)), 'raw': True}
+        content = np.ascontiguousarray(values if values.ndim == 3 else values[..., None])
+        return {'type': 'bitmap', 'bitmap': self.mi.Bitmap(content), 'raw': True}
 
     def _bsdf(self, material: Material) -> Any:
         colour = self._bitmap(material.texture.albedo)
-        inner: dict[str, Any]
         if material.gloss == 'plastic':
             inner = {'type': 'roughplastic', 'diffuse_reflectance': colour, 'alpha': material.roughness}
         elif material.gloss == 'metal':
-            inner = {
-                'type': 'roughconductor',
-                'material': 'none',
-                'specular_reflectance': colour,
-                'alpha': material.roughness,
-            }
+            inner = {'type': 'roughconductor', 'specular_reflectance': colour, 'alpha': material.roughness}
+            inner['material'] = 'none'
         else:
-            inner = {
-                'type': 'bumpmap',
-                'relief': self._bitmap(material.texture.height),
-                'scale': material.relief,
-                'surface': {'type': 'diffuse', 'reflectance': colour},
-            }
+            inner = {'type': 'bumpmap', 'relief': self._bitmap(material.texture.height), 'scale': material.relief}
+            inner['surface'] = {'type': 'diffuse', 'reflectance': colour}
         return self.mi.load_dict({'type': 'twosided', 'inner': inner})
 
     def shape(self, mesh: Mesh, material: Material) -> Any:
@@ -220,14 +184,8 @@ class Tracer:
         mi = self.mi
         properties = mi.Properties()
         properties['bsdf'] = self._bsdf(material)
-        shape = mi.Mesh(
-            'surface',
-            len(mesh.vertices),
-            len(mesh.faces),
-            props=properties,
-            has_vertex_normals=True,
-            has_vertex_texcoords=True,
-        )
+        has = {'has_vertex_normals': True, 'has_vertex_texcoords': True}
+        shape = mi.Mesh('surface', len(mesh.vertices), len(mesh.faces), props=properties, **has)
         parameters = mi.traverse(shape)
         parameters['vertex_positions'] = np.ravel(mesh.vertices).astype(np.float32)
         parameters['vertex_normals'] = np.ravel(mesh.normals).astype(np.float32)

@@ -17,6 +17,16 @@ def test_prepare_then_check(layouts, tmp_path, run_script):
     assert report['problems'] == [] and report['backend'] == 'lmdb' and report['layout'] == 'scenes'
 
 
+def test_prepare_in_shards_then_check(layouts, tmp_path, run_script):
+    for shard in ('0/2', '1/2'):
+        status, out, _ = run_script(
+            'prepare_vidit', '--source', layouts['pairs'], '--target', tmp_path / 'val', '--shard', shard
+        )
+        assert status == 0 and f'in the option file, when all parts are there: `dataroot: {tmp_path}/val`' in out
+    status, out, _ = run_script('check_dataset', tmp_path / 'val')
+    assert status == 0 and '9 images, 6 depth maps, 0 problems' in out
+
+
 def test_prepare_says_in_one_line_what_it_cannot_do(tmp_path, run_script):
     status, _, _ = run_script('prepare_vidit', '--source', tmp_path / 'nowhere', '--target', tmp_path / 'set')
     assert status.startswith(f'error: {tmp_path}/nowhere: no such folder') and '\n' not in status

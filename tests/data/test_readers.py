@@ -44,7 +44,7 @@ def test_errors_name_the_path(root):
 def test_targets_can_be_elsewhere(root, tmp_path):
     (tmp_path / 'elsewhere').mkdir()
     cv2.imwrite(str(tmp_path / 'elsewhere' / 'b.png'), RGB)
-    reader = DiskReader(str(root), target=str(tmp_path / 'elsewhere'))
+    reader = DiskReader(str(root), target=tmp_path / 'elsewhere')
     assert reader.list('target') == ['b.png']
     np.testing.assert_array_equal(reader.image('target/b.png'), RGB[..., ::-1])
     np.testing.assert_array_equal(reader.image('input/b.png'), RGB)

@@ -1,4 +1,6 @@
 import json
+import multiprocessing
+import time
 
 import cv2
 import numpy as np
@@ -143,3 +145,36 @@ def test_a_second_writer_is_turned_away_while_the_first_is_at_work(tmp_path):
         pytest.fail('both got in')
     with open_folder(tmp_path, SETTINGS) as folder:
         assert folder.root == tmp_path
+
+
+def write_shared(root, times):
+    for _ in range(times):
+        with open_folder(root, SETTINGS, shared=True) as folder:
+            folder.write(7, *fake_scene())
+
+
+def test_runs_that_write_one_scene_at_once_and_are_killed_leave_it_whole_and_nothing_else(root, tmp_path):
+    """As on machines without common locks; another run holds the lock of the folder meanwhile."""
+    shared = tmp_path / 'shared'
+    with open_folder(shared, SETTINGS):
+        runs = [multiprocessing.get_context('fork').Process(target=write_shared, args=(shared, 20)) for _ in range(6)]
+        for run in runs:
+            run.start()
+        for index, run in enumerate(runs[:4]):
+            time.sleep(0.02 * index)
+            run.kill()
+        for run in runs:
+            run.join()
+        assert [run.exitcode for run in runs[4:]] == [0, 0]
+        write_shared(shared, 1)
+    for path in (*root.glob('*'), root / '.render/settings.json', root / '.render/007.json'):
+        assert path.is_dir() or (shared / path.relative_to(root)).read_bytes() == path.read_bytes()
+    assert {path.name for path in (shared / '.render').iterdir()} == {'settings.json', '007.json', 'lock'}
+
+
+def test_settings_of_a_run_that_began_at_the_same_moment_are_seen_before_a_scene_is_written(tmp_path):
+    with open_folder(tmp_path, SETTINGS, shared=True) as folder:
+        (tmp_path / '.render' / 'settings.json').write_text(json.dumps(SETTINGS._replace(seed=2).noted()))
+        with pytest.raises(ValueError, match='was rendered with'):
+            folder.write(7, *fake_scene())
+    assert not list(tmp_path.glob('Image*'))

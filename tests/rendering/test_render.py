@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
+from s3net_plugin.data.validate_dataset import validate_dataset
 from s3net_plugin.rendering.folder import DIRECTIONS, LIGHTS, Settings, image_name, open_folder, scene_files
 from s3net_plugin.rendering.light import temperature_rgb
 from s3net_plugin.rendering.render import check_request, develop, render_set
-from s3net_plugin.rendering.styles import STYLES
+from s3net_plugin.rendering.scene import STYLES
 from s3net_plugin.rendering.tracer import Passes
 
 ROOT = Path(__file__).parents[2]
@@ -110,6 +111,26 @@ def test_script_makes_all_three_layouts(rendered, tmp_path, monkeypatch):
     for layout in ('pairs', 'one_to_one'):
         run_script(monkeypatch, '--layout', layout, '--source', rendered, '--output', tmp_path / layout, '--scenes', 2)
         assert len(list((tmp_path / layout / 'target').iterdir())) == 2
+
+
+def test_shards_make_the_set_of_one_run_whichever_ends_last(rendered, tmp_path, monkeypatch, capsys):
+    for shard, scenes in (('2/3', 0), ('1/3', 1), ('0/3', 1)):
+        run_script(monkeypatch, '--output', tmp_path, '--scenes', 2, '--shard', shard, *ARGUMENTS)
+        assert capsys.readouterr().out == f'{tmp_path}: shard {shard}, {scenes} of 2 scenes, layout scenes\n'
+    files = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob('*') if path.is_file()}
+    assert len(files) == 2 * 42 + 1  # with the records and the settings
+    assert all((rendered / path).read_bytes() == content for path, content in files.items())
+    assert validate_dataset(tmp_path, show_progress=False).problems == []
+
+
+@pytest.mark.parametrize('shard', ['2/2', '0/0', '-1/2', '1', '1/', 'a/b', '1/2/3', '0.5/2'])
+def test_a_bad_shard_is_refused_in_one_line(tmp_path, monkeypatch, capsys, shard):
+    with pytest.raises(SystemExit, match='2'):
+        run_script(monkeypatch, '--output', tmp_path / 'set', f'--shard={shard}')
+    assert capsys.readouterr().err.endswith(
+        f"--shard: '{shard}' is not I/N with I from 0 to N - 1, such as 0/8 to 7/8\n"
+    )
+    assert not (tmp_path / 'set').exists()
 
 
 def test_script_renders_every_style_with_the_sky_at_depth_one(tmp_path, monkeypatch):

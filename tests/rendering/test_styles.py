@@ -6,8 +6,7 @@ import pytest
 
 from s3net_plugin.rendering import materials, textures
 from s3net_plugin.rendering.render import develop
-from s3net_plugin.rendering.scene import make_scene
-from s3net_plugin.rendering.styles import STYLES
+from s3net_plugin.rendering.scene import STYLES, make_scene
 from s3net_plugin.rendering.tracer import Tracer
 
 NEW = [style for style in STYLES if style != 'classic']

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +12,8 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from s3net_plugin.data.decode import resize
-from s3net_plugin.data.lmdb.reader import CODECS, DEPTH, RGB, check_settings, open_database
+from s3net_plugin.data.lmdb.folders import CODECS, DEPTH, RGB, holds_databases, part_folder, part_of
+from s3net_plugin.data.lmdb.reader import check_settings, open_database
 from s3net_plugin.data.lmdb.records import encode_depth, encode_image, encode_key
 from s3net_plugin.data.lmdb.writer import LmdbWriter
 from s3net_plugin.data.options import where_from
@@ -41,6 +42,7 @@ def prepare(
     codec: str = 'png',
     depth: str = 'float32',
     workers: int = 1,
+    shard: tuple[int, int] | None = None,
     show_progress: bool = True,
 ) -> Prepared:
     """Write ``rgb.lmdb`` and ``depth.lmdb`` of a set of VIDIT into the folder ``target``.
@@ -51,14 +53,14 @@ def prepare(
     Args:
         source: The set's folder, in any layout of ``RGBDRelightPairedDataset``.
         target: The folder to make; the dataset's ``dataroot``.
-        layout: ``scenes``, ``pairs``, ``one_to_one``, or ``auto`` to tell by the files.
+        layout: Of ``LAYOUTS``, or ``auto`` to tell by the files.
         target_images: Where the targets of ``pairs`` or ``one_to_one`` are, if not in the source's ``target``.
         size: Bring every image and depth map to this square, as the dataset's ``resize`` does.
         codec: One of ``IMAGE_CODECS``. ``png``: about the size of the source. ``raw``: H * W * 3 bytes an image, of
             which a random crop reads its rows only.
         depth: One of ``DEPTH_CODECS``: exact, or half the size.
-        workers: Number of threads.
-        show_progress: Show progress bars.
+        shard: (i, n): write part i of n alone, into ``target.i-of-n``. The parts, which may be written at once and on
+            several machines, are read as ``target``.
 
     Raises:
         ValueError: If the source is incomplete or corrupt, or ``target`` holds something else. One line.
@@ -76,15 +78,19 @@ def prepare(
     """
     source, target = source.expanduser().absolute(), target.expanduser().absolute()
     _check_folders(source, target, target_images)
+    if shard is not None:
+        if holds_databases(target):
+            raise ValueError(f'{target}: is a prepared set, read in place of any parts of it; choose another --target')
+        target = part_folder(target, *shard)
     is_new = not target.exists() or (target.is_dir() and not any(target.iterdir()))
-    if not is_new and not any((target / name).is_dir() for name in CODECS):
+    if not is_new and not holds_databases(target):
         raise ValueError(
             f'{target}: is there already and is no database that prepare_vidit.py made; choose another --target'
         )
-    reader = DiskReader(str(source), target=str(target_images.expanduser()) if target_images else None)
+    reader = DiskReader(str(source), target=target_images)
     try:
         layout = detect_layout(reader) if layout == 'auto' else layout
-        files = list(index_everything(reader, layout).stored())
+        files = index_everything(reader, layout).stored()
     except ValueError as error:
         raise ValueError(f'{source}: {error}') from None
 
@@ -96,19 +102,36 @@ def prepare(
         image = reader.image(file.name)
         return encode_image(image if size is None else resize(image, size, size), codec)
 
-    settings = {'layout': layout, 'size': size, 'source': str(source)}
-    images = {encode_key(file.stem): file for file in files if not file.is_depth}
-    depth_maps = {encode_key(file.stem): file for file in files if file.is_depth}
+    settings: dict[str, Any] = {'layout': layout, 'size': size, 'source': str(source)}
+    keyed = [(encode_key(file.stem), file) for file in files]
+    if shard is not None:
+        settings['shard'] = f'{shard[0]}/{shard[1]}'
+        keyed = [(key, file) for key, file in keyed if part_of(key, shard[1]) == shard[0]]
+    images = {key: file for key, file in keyed if not file.is_depth}
+    depth_maps = {key: file for key, file in keyed if file.is_depth}
     parts = [(RGB, images, {'codec': codec, **settings}), (DEPTH, depth_maps, {'codec': depth, **settings})]
     if is_new:
         with _folder_beside(target) as aside:
             for name, keys, described in parts:
                 expected = sum(Path(reader.path(file.name)).stat().st_size for file in keys.values())
                 with LmdbWriter(aside / name, expected_bytes=expected, settings=described) as writer:
-                    _fill(writer, keys, encode, workers, show_progress)
+                    stored = writer.keys()
+                    if not stored <= keys.keys():
+                        raise ValueError(f'{target}: was begun with files that the source lacks now; delete {aside}')
+                    encoded = in_parallel(encode, [keys[key] for key in keys if key not in stored], workers)
+                    bar = tqdm(encoded, name, len(keys), initial=len(stored), unit='file', disable=not show_progress)
+                    for file, record in bar:
+                        writer.put(encode_key(file.stem), record)
+                    writer.finish()
             aside.rename(target)
     for name, keys, described in parts:
-        _check(target, name, keys, described)
+        try:
+            database = open_database(str(target / name), CODECS[name])
+            check_settings(database.info, described)
+            if set(database.iter_keys()) != keys.keys():
+                raise ValueError('it holds other files than the source')
+        except ValueError as error:
+            raise ValueError(f'{target}: is not what was asked for; choose another --target: {error}') from None
     num_bytes = sum((target / name / 'data.mdb').stat().st_size for name in (RGB, DEPTH))
     return Prepared(target, layout, len(images), len(depth_maps), num_bytes)
 
@@ -143,31 +166,3 @@ def _folder_beside(target: Path) -> Iterator[Path]:
                 aside.rmdir()
             with suppress(OSError):  # Windows lets nobody remove a file that is open
                 Path(lock.lock_file).unlink()
-
-
-def _fill(
-    writer: LmdbWriter,
-    keys: dict[bytes, StoredFile],
-    encode: Callable[[StoredFile], bytes],
-    workers: int,
-    show_progress: bool,
-) -> None:
-    stored = writer.keys()
-    if not stored <= keys.keys():
-        raise ValueError(f'{writer.path}: was begun with files that the source lacks now; delete {writer.path.parent}')
-    missing = [key for key in keys if key not in stored]
-    results = in_parallel(lambda key: encode(keys[key]), missing, workers)
-    bar = tqdm(results, writer.path.name, len(keys), initial=len(stored), unit='file', disable=not show_progress)
-    for key, record in bar:
-        writer.put(key, record)
-    writer.finish()
-
-
-def _check(target: Path, name: str, keys: dict[bytes, StoredFile], settings: dict[str, Any]) -> None:
-    try:
-        database = open_database(str(target / name), CODECS[name])
-        check_settings(database.info, settings)
-        if set(database.iter_keys()) != keys.keys():
-            raise ValueError('it holds other files than the source')
-    except ValueError as error:
-        raise ValueError(f'{target}: is not what was asked for; choose another --target: {error}') from None

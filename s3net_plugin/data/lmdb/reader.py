@@ -13,19 +13,10 @@ import lmdb
 import numpy as np
 
 from s3net_plugin.data.decode import decode_image
-from s3net_plugin.data.lmdb.records import (
-    DEPTH_CODECS,
-    IMAGE_CODECS,
-    decode_depth_record,
-    decode_key,
-    encode_key,
-    record_shape,
-    unpack_array,
-)
+from s3net_plugin.data.lmdb.folders import CODECS, DEPTH, RGB, database_folders, part_of
+from s3net_plugin.data.lmdb.records import decode_depth_record, decode_key, encode_key, record_shape, unpack_array
 from s3net_plugin.utils.names import did_you_mean
 
-RGB, DEPTH = 'rgb.lmdb', 'depth.lmdb'
-CODECS = {RGB: IMAGE_CODECS, DEPTH: DEPTH_CODECS}
 INFO_KEY = b'.info'  # no file's key: encode_key leaves no dot
 FORMAT = 1
 
@@ -36,22 +27,23 @@ class LmdbReader:
     """A ``Reader`` of prepared databases: images are called ``.png`` and depth maps ``.npy``, whatever the codec.
 
     Args:
-        dataroot: The folder that ``scripts/prepare_vidit.py`` made.
+        dataroot: What ``scripts/prepare_vidit.py`` had as its target, whether it is one folder or parts of a set.
         verify: Compare the checksums of raw records, which reads all of them even for a crop.
     """
 
     def __init__(self, dataroot: str, *, verify: bool = False) -> None:
         self._dataroot = dataroot
         self._verify = verify
-        self._databases: dict[str, Database] = {}
+        self._databases: dict[str, Sequence[Database]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, '_databases': {}}  # each process opens its own
 
     def list(self, folder: str) -> Iterator[str]:
-        for database, suffix in ((RGB, '.png'), (DEPTH, '.npy')):
-            for stem in self._database(database).stems(folder):
-                yield stem + suffix
+        for name, suffix in ((RGB, '.png'), (DEPTH, '.npy')):
+            for database in self._parts(name):
+                for stem in database.stems(folder):
+                    yield stem + suffix
 
     def path(self, name: str) -> str:
         return str(Path(self._dataroot, _database_of(name), name))
@@ -74,14 +66,22 @@ class LmdbReader:
 
     def _find(self, name: str) -> tuple[Database, memoryview, str]:
         """Return the database of ``name``, its record, and what messages call it."""
-        database, key = self._database(_database_of(name)), encode_key(name[:-4])
+        key, parts = encode_key(name[:-4]), self._parts(_database_of(name))
+        database = parts[part_of(key, len(parts))]
         return database, database.get(key), database.name_of(key)
 
-    def _database(self, name: str) -> Database:
-        database = self._databases.get(name)
-        if database is None or database.pid != os.getpid():
-            database = self._databases[name] = open_database(str(Path(self._dataroot, name)), CODECS[name])
-        return database
+    def _parts(self, name: str) -> Sequence[Database]:
+        parts = self._databases.get(name)
+        if parts is None or parts[0].pid != os.getpid():
+            parts = [open_database(str(path / name), CODECS[name]) for path in database_folders(Path(self._dataroot))]
+            shared = {key: parts[0].info.get(key) for key in ('codec', 'layout', 'size')}
+            for index, part in enumerate(parts if len(parts) > 1 else ()):
+                try:
+                    check_settings(part.info, {'shard': f'{index}/{len(parts)}', **shared})
+                except ValueError as error:
+                    raise ValueError(f'{part.path}: is no part of this set: {error}; prepare it again') from None
+            self._databases[name] = parts
+        return parts
 
 
 def _database_of(name: str) -> str:
@@ -89,12 +89,9 @@ def _database_of(name: str) -> str:
 
 
 class Database:
-    """Read access for the process that made it. Get one from ``open_database``.
+    """Read access for the process that made it, ``pid``. Get one from ``open_database``.
 
-    Attributes:
-        path: The database's folder.
-        info: What it says of itself: ``codec``, the number of ``records`` and what it was prepared with.
-        pid: The process that may use it.
+    ``info`` is what it says of itself: ``codec``, the number of ``records`` and what it was prepared with.
     """
 
     def __init__(self, path: str, codecs: Sequence[str]) -> None:
@@ -106,26 +103,23 @@ class Database:
         except lmdb.Error as error:
             raise ValueError(f'{path}: LMDB cannot open it: {error}') from None
         try:
-            self._check_size()
+            # Looking at a page that is not there would kill the process.
+            needed = (self._env.info()['last_pgno'] + 1) * self._env.stat()['psize']
+            size = Path(path, 'data.mdb').stat().st_size
+            if size < needed:
+                raise ValueError(f'{path}: data.mdb is truncated: {size} bytes of {needed}; copy it again')
             # Nobody writes to a prepared database: one transaction serves for good, and so do views into the map.
             self._transaction = self._env.begin(buffers=True)
             self.info = self._read_info(codecs)
+        except lmdb.Error as error:
+            self.close()
+            raise ValueError(f'{path}: LMDB cannot read it: {error}') from None
         except BaseException:
             self.close()
             raise
 
-    def _check_size(self) -> None:
-        # Looking at a page that is not there would kill the process.
-        needed = (self._env.info()['last_pgno'] + 1) * self._env.stat()['psize']
-        size = Path(self.path, 'data.mdb').stat().st_size
-        if size < needed:
-            raise ValueError(f'{self.path}: data.mdb is truncated: {size} bytes of {needed}; copy it again')
-
     def _read_info(self, codecs: Sequence[str]) -> dict[str, Any]:
-        try:
-            info = read_info(self._transaction.get(INFO_KEY), self.path)
-        except lmdb.Error as error:
-            raise ValueError(f'{self.path}: LMDB cannot read it: {error}') from None
+        info = read_info(self._transaction.get(INFO_KEY), self.path)
         codec, records, found = info['codec'], info['records'], self._env.stat()['entries'] - 1
         if records is None:
             raise ValueError(f'{self.path}: is not finished; run {_PREPARE} again')

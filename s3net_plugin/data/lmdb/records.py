@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote_to_bytes
 import cv2
 import numpy as np
 
-from s3net_plugin.data.decode import PNG_MAGIC
+from s3net_plugin.data.decode import PNG_MAGIC, png_size
 
 IMAGE_CODECS = ('png', 'raw')
 DEPTH_CODECS = ('float32', 'uint16')
@@ -91,19 +91,14 @@ def pack_array(array: np.ndarray, low: float = 0.0, high: float = 1.0) -> bytes:
     array = np.ascontiguousarray(array, array.dtype.newbyteorder('<'))
     height, width, channels = (*array.shape, 1)[:3]
     content = array.data.cast('B')
-    header = _HEADER.pack(
-        _ARRAY_MAGIC, array.dtype.str.encode(), height, width, channels, zlib.crc32(content), low, high
-    )
-    return b''.join((header, content))
+    code, checksum = array.dtype.str.encode(), zlib.crc32(content)
+    return b''.join((_HEADER.pack(_ARRAY_MAGIC, code, height, width, channels, checksum, low, high), content))
 
 
 def unpack_array(record: memoryview, name: str, *, verify: bool = False) -> tuple[np.ndarray, float, float]:
     """Return a view of what ``pack_array`` packed, (H, W) or (H, W, C), with ``low`` and ``high``.
 
-    Args:
-        record: The record; it is not copied.
-        name: What the error message calls it.
-        verify: Compare the checksum too, which reads all of the record.
+    ``verify`` compares the checksum too, which reads all of the record.
 
     Raises:
         ValueError: If the record is corrupt. The message starts with ``name``.
@@ -135,7 +130,6 @@ def unpack_array(record: memoryview, name: str, *, verify: bool = False) -> tupl
 def record_shape(record: memoryview) -> tuple[int, int, int]:
     """Return (H, W, C) of an intact record, from its first bytes."""
     if record[: len(PNG_MAGIC)] == PNG_MAGIC:
-        width, height = struct.unpack_from('>II', record, 16)
-        return height, width, 3
+        return *png_size(record), 3
     _, _, height, width, channels, *_ = _HEADER.unpack_from(record)
     return height, width, channels

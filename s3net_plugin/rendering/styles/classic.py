@@ -6,11 +6,13 @@ import numpy as np
 
 from s3net_plugin.rendering import objects
 from s3net_plugin.rendering.camera import Camera, draw_camera
-from s3net_plugin.rendering.materials import draw_ground, draw_material, draw_wall
+from s3net_plugin.rendering.materials import OBJECT_PATTERNS, WALL_PATTERNS, draw_surface
 from s3net_plugin.rendering.meshes import Ground, Mesh, box, merge, place
 from s3net_plugin.rendering.stage import Scene, Surface
 
 _OBJECT_MATERIALS = 6
+_GROUND_PATTERNS = ('brick', 'tile', 'plank', 'soil', 'cobble', 'plaster')
+_GLOSS_SHARES = {'matte': 0.75, 'plastic': 0.18, 'metal': 0.07}
 _FARTHEST = 13.0  # objects stand no farther than this beyond the origin
 
 
@@ -63,17 +65,8 @@ def _draw_ground(rng: np.random.Generator) -> Ground:
         return Ground()
     wavelength, heading = rng.uniform(2.5, 9.0, 6), rng.uniform(0, 2 * np.pi, 6)
     frequency = 2 * np.pi / wavelength
-    return Ground(
-        np.stack(
-            [
-                0.018 * wavelength * rng.uniform(0.5, 1.2, 6),
-                frequency * np.cos(heading),
-                frequency * np.sin(heading),
-                rng.uniform(0, 2 * np.pi, 6),
-            ],
-            axis=1,
-        )
-    )
+    amplitude, phase = 0.018 * wavelength * rng.uniform(0.5, 1.2, 6), rng.uniform(0, 2 * np.pi, 6)
+    return Ground(np.stack([amplitude, frequency * np.cos(heading), frequency * np.sin(heading), phase], axis=1))
 
 
 def _back_walls(layout: _Layout) -> list[Mesh]:
@@ -113,8 +106,11 @@ def draw_scene(rng: np.random.Generator) -> Scene:
         for part in stood or []:
             by_material[wear[part.slot]].append(part.mesh)
 
-    surfaces = [Surface(ground.mesh(), draw_ground(rng))]
+    # matte: a glossy ground turns white when the sun stands opposite the camera
+    surfaces = [Surface(ground.mesh(), draw_surface(rng, _GROUND_PATTERNS, (3.0, 5.0)))]
     if wall_meshes:
-        surfaces.append(Surface(merge(wall_meshes), draw_wall(rng)))
-    surfaces += [Surface(merge(meshes), draw_material(rng)) for meshes in by_material if meshes]
+        surfaces.append(Surface(merge(wall_meshes), draw_surface(rng, WALL_PATTERNS, (2.0, 3.5))))
+    for meshes in filter(None, by_material):
+        gloss = str(rng.choice(list(_GLOSS_SHARES), p=list(_GLOSS_SHARES.values())))
+        surfaces.append(Surface(merge(meshes), draw_surface(rng, OBJECT_PATTERNS, (1.2, 2.4), gloss)))
     return Scene(surfaces, camera, elevation=rng.uniform(35, 45), ambient=rng.uniform(0.1, 0.28))

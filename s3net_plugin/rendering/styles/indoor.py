@@ -12,17 +12,8 @@ from s3net_plugin.rendering.stage import Scene, Stage, draw_sky, face_north, loo
 from s3net_plugin.rendering.structures import wall, window
 
 _WEAR = ('wood', 'cloth', 'metal', 'leaves')
-_PIECES = (
-    furniture.table,
-    furniture.table,
-    furniture.chair,
-    furniture.chair,
-    furniture.chair,
-    furniture.lamp,
-    furniture.sofa,
-    furniture.ladder,
-    furniture.potted_plant,
-)
+_TABLES, _CHAIRS = (furniture.table,) * 2, (furniture.chair,) * 3
+_PIECES = (*_TABLES, *_CHAIRS, furniture.lamp, furniture.sofa, furniture.ladder, furniture.potted_plant)
 
 
 def _openings(rng: np.random.Generator, length: float, height: float) -> list[tuple[float, float, float, float]]:

@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader
 
 from s3net_plugin.data import RGBDRelightPairedDataset, SampleIndex, StatefulDistributedSampler
 from s3net_plugin.data.lmdb import prepare, writer
+from s3net_plugin.data.lmdb.folders import CODECS
 from s3net_plugin.data.lmdb.prepare import prepare as prepare_set
-from s3net_plugin.data.lmdb.reader import CODECS, open_database
+from s3net_plugin.data.lmdb.reader import open_database
 from s3net_plugin.utils.errors import DataError
 
 
@@ -157,21 +158,22 @@ def test_a_hostile_depth_map_is_refused_and_nothing_is_left(layouts, tmp_path):
     assert not (tmp_path / 'evil').exists() and not (tmp_path / 'set').exists()
 
 
-def test_a_run_that_failed_goes_on_when_the_file_is_mended(layouts, tmp_path, monkeypatch, encoded):
+@pytest.mark.parametrize(('name', 'shard'), [('set', None), ('set.0-of-1', (0, 1))])
+def test_a_run_that_failed_goes_on_when_the_file_is_mended(layouts, tmp_path, monkeypatch, encoded, name, shard):
     monkeypatch.setattr(writer, '_BATCH_BYTES', 1)
     source, bad = tmp_path / 'source', tmp_path / 'source' / 'target' / 'Image001.png'
     shutil.copytree(layouts['one_to_one'], source)
     good = bad.read_bytes()
     bad.write_bytes(good[:-200])
     with pytest.raises(ValueError, match=f'^{bad}: truncated PNG'):
-        make(source, tmp_path / 'set')
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['.set.partial', 'source']
+        make(source, tmp_path / 'set', shard=shard)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f'.{name}.partial', 'source']
     bad.write_bytes(good)
-    (tmp_path / 'set').mkdir()  # an empty folder is no obstacle
-    make(source, tmp_path / 'set')
+    (tmp_path / name).mkdir()  # an empty folder is no obstacle
+    make(source, tmp_path / 'set', shard=shard)
     assert encoded.count('png') < 2 * 6  # the images before the bad one were not made again
     make(layouts['one_to_one'], tmp_path / 'whole')
-    assert records(tmp_path / 'set') == records(tmp_path / 'whole')
+    assert records(tmp_path / name) == records(tmp_path / 'whole')
 
 
 @pytest.mark.parametrize(('batch', 'left'), [(2**26, ['source']), (1, ['.set.partial', 'source'])])
