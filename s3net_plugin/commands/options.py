@@ -39,9 +39,6 @@ def main() -> None:
             sys.exit(f'error: no option file {name!r}{did_you_mean(name, files)}')
         if (arguments.output / name).exists():
             sys.exit(f'error: {arguments.output / name}: already there; move it away, or name another --output')
-    try:
-        arguments.output.mkdir(parents=True, exist_ok=True)
-        for name in arguments.names:
-            print(shutil.copyfile(files[name], arguments.output / name))
-    except OSError as error:
-        sys.exit(f'error: {error.filename}: cannot be written: {error.strerror}')
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    for name in arguments.names:
+        print(shutil.copyfile(files[name], arguments.output / name))
