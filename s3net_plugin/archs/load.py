@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import nn
 
 from s3net_plugin.archs.pretrained import read_checkpoint
 from s3net_plugin.archs.s3net_arch import S3Net
 from s3net_plugin.archs.shading_guided_s3net_arch import ShadingGuidedS3Net
 from s3net_plugin.utils.checkpoint import state_dict_mismatch, without_pretraining
+from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.names import did_you_mean
+from s3net_plugin.utils.yaml_file import read_option_file
 
 _ARCHS: dict[str, type[nn.Module]] = {'S3Net': S3Net, 'ShadingGuidedS3Net': ShadingGuidedS3Net}
 
@@ -82,10 +83,9 @@ def _options_beside(path: Path) -> dict[str, Any]:
         found: dict[Path, dict[str, Any]] = {}
         for file in sorted(files):
             try:
-                content = yaml.safe_load(file.read_bytes())
-            except (OSError, yaml.YAMLError):  # missing, or something else
+                options = read_option_file(file).get('network_g')
+            except OptionError:  # missing, or something else
                 continue
-            options = content.get('network_g') if isinstance(content, dict) else None
             if isinstance(options, dict) and options not in found.values():
                 found[file] = options
         if len(found) > 1:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec
 
-from s3net_plugin.utils.files import atomic_write
+from s3net_plugin.utils.files import write_text
 
 # Values of modules that take seconds to import; a test compares them.
 LAYOUTS = ('scenes', 'pairs', 'one_to_one')
@@ -67,8 +67,7 @@ def output_file(text: str) -> Path:
 def write_json(path: Path | None, content: object) -> None:
     """Write the file that ``--json`` asks for, if it does."""
     if path is not None:
-        with atomic_write(path) as aside:
-            aside.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+        write_text(path, json.dumps(content, indent=1) + '\n')
 
 
 def check_free(path: Path, force: bool) -> None:

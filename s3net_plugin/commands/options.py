@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument('names', nargs='*', metavar='NAME', help='which to copy; without any, all are listed')
     parser.add_argument('--output', type=Path, default=Path(), metavar='DIR', help='where to (here)')
     arguments = parser.parse_args()
-    files = {file.name: file for file in shipped_files()}
+    files = shipped_files()
     if not arguments.names:
         for name, file in files.items():
             print(f'{name:<{max(map(len, files))}}  {what_for(file)}')

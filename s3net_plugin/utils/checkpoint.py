@@ -52,11 +52,10 @@ def load_weights_only(path: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f'{path}: no such file')
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        if re.search(r'GLOBAL|[Uu]nsupported (global|class)', str(error)):
+    except Exception as error:  # of damaged bytes the reader makes errors of every kind
+        refused = isinstance(error, pickle.UnpicklingError)
+        if refused and re.search(r'GLOBAL|[Uu]nsupported (global|class)', str(error)):
             raise ValueError(f'{path}: refused, it holds more than tensors and plain values') from None
-        raise ValueError(f'{path}: not a whole checkpoint (torn, or another kind of file)') from None
-    except Exception:  # of damaged bytes the reader makes errors of every kind
         raise ValueError(f'{path}: not a whole checkpoint (torn, or another kind of file)') from None
     if not isinstance(content, dict):
         raise ValueError(f'{path}: a checkpoint is a dict, this is a {type(content).__name__}')
@@ -66,27 +65,17 @@ def load_weights_only(path: str | Path) -> dict[str, Any]:
 def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
     """Read the state dict in ``path`` (``.safetensors``, or anything ``torch.save`` wrote) to the CPU.
 
-    Nothing in the file can run: pickles are read with ``weights_only``.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is damaged, refused as unsafe, or holds no state dict.
+    Raises are those of ``load_weights_only``, and ValueError where there is no state dict in it.
     """
     path = Path(path)
-    content = _load_safetensors(path) if path.suffix == '.safetensors' else load_weights_only(path)
-    try:
-        return plain_state_dict(content)
-    except ValueError as error:
-        raise ValueError(f'{path}: {error}') from error
-
-
-def _load_safetensors(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such file')
     try:
-        return load_file(path)
+        return plain_state_dict(load_file(path) if path.suffix == '.safetensors' else load_weights_only(path))
     except SafetensorError as error:
         raise ValueError(f'{path}: not a whole checkpoint ({error})') from None
+    except ValueError as error:
+        raise ValueError(str(error) if str(path) in str(error) else f'{path}: {error}') from error
 
 
 def plain_state_dict(content: Any) -> dict[str, torch.Tensor]:
@@ -130,10 +119,7 @@ def state_dict_mismatch(expected: Mapping[str, torch.Tensor], got: Mapping[str, 
 
 def without_pretraining(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a network whose weights are about to be set, so that no file is asked for twice."""
-    plain_options = dict(deepcopy(options))
-    if 'encoder_weights' in plain_options:
-        plain_options['encoder_weights'] = None
-    return plain_options
+    return {name: None if name == 'encoder_weights' else deepcopy(value) for name, value in options.items()}
 
 
 def plain(value: Any) -> Any:
@@ -146,24 +132,13 @@ def plain(value: Any) -> Any:
 
 
 def check_fit(
-    net: nn.Module,
-    name: str,
-    options: Mapping[str, Any],
-    content: Mapping[str, Any],
-    params: Mapping[str, Any],
-    where: str,
+    net: nn.Module, name: str, options: Mapping[str, Any], content: Any, params: Mapping[str, Any], where: str
 ) -> None:
-    """Check that a checkpoint belongs to a network.
+    """Check that the weights ``params`` in a checkpoint's ``content`` belong to a network with ``options``.
 
     Options that leave all shapes as they are can change what the network computes. Of this package's archs all do; of
-    others, where some do not, only what does not fit is refused.
-
-    Args:
-        net: the network, with any weights.
-        name: of its section, such as ``network_g``.
-        options: that section.
-        content: the checkpoint, of which ``params`` are the weights to load.
-        where: begins the message: the file.
+    others, where some do not, only what does not fit is refused. ``name`` is that of the section, such as
+    ``network_g``; ``where``, the file, begins the message.
 
     Raises:
         OptionError: it does not; the message says which options differ, if it can be known, or which tensors do.
@@ -188,12 +163,11 @@ def describe_difference(stored: Any, wanted: Mapping[str, Any]) -> str:
     if stored['type'] != wanted['type']:
         return f'type is {stored["type"]} there and {wanted["type"]} here'
     there, here = _effective(stored), _effective(wanted)
-    different = [
+    return ', '.join(
         f'{name} is {_yaml(there.get(name))} there and {_yaml(here.get(name))} here'
         for name in sorted({*there, *here} - {'encoder_weights'})
         if there.get(name) != here.get(name)
-    ]
-    return ', '.join(different)
+    )
 
 
 def _effective(options: Mapping[str, Any]) -> dict[str, Any]:

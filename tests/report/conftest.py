@@ -1,6 +1,7 @@
 import logging
 
 import pytest
+from matplotlib.figure import Figure
 
 from s3net_plugin.report.summary import Row
 
@@ -19,6 +20,14 @@ def make_rows():
         return rows
 
     return make
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that would be written."""
+    figures = []
+    monkeypatch.setattr(Figure, 'savefig', lambda self, path, dpi: (figures.append(self), path.write_bytes(b'x')))
+    return figures
 
 
 @pytest.fixture

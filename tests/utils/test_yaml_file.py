@@ -1,7 +1,7 @@
 import pytest
 
-from s3net_plugin.config.yaml_file import read_option_file
 from s3net_plugin.utils.errors import OptionError
+from s3net_plugin.utils.yaml_file import read_option_file
 
 
 def write(tmp_path, text):
