@@ -1,4 +1,5 @@
 import logging
+from contextlib import contextmanager
 
 import pytest
 from matplotlib.figure import Figure
@@ -30,8 +31,8 @@ def drawn(monkeypatch):
     return figures
 
 
-@pytest.fixture
-def messages():
+@contextmanager
+def listen():
     """What BasicSR's logger is given."""
     found = []
     handler = logging.Handler()
@@ -43,3 +44,9 @@ def messages():
     yield found
     logger.removeHandler(handler)
     logger.setLevel(level)
+
+
+@pytest.fixture
+def messages():
+    with listen() as found:
+        yield found
