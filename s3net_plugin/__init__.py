@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from s3net_plugin import compat, registration
+from s3net_plugin import registration
 
 __version__ = '0.1.0'
 __all__ = ['archs', 'data', 'losses', 'metrics', 'models']
 
-compat.provide_functional_tensor()
 registration.register_when_imported()
 
 

@@ -5,35 +5,22 @@ from __future__ import annotations
 import sys
 import types
 import warnings
-from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 
 TRIED = '1.4.2'
 
 
-class _FunctionalTensor(MetaPathFinder, Loader):
-    """``basicsr.data.degradations`` imports a module that torchvision 0.17 dropped; hand it the one name it takes."""
-
+def provide_functional_tensor() -> None:
+    """Stand in for a module that torchvision 0.17 dropped; ``basicsr.data.degradations`` takes one name from it."""
     name = 'torchvision.transforms.functional_tensor'
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
-    ) -> ModuleSpec | None:
-        return ModuleSpec(fullname, self) if fullname == self.name else None
-
-    def exec_module(self, module: types.ModuleType) -> None:
+    if name not in sys.modules and find_spec(name) is None:
         from torchvision.transforms.functional import rgb_to_grayscale
 
-        module.rgb_to_grayscale = rgb_to_grayscale  # type: ignore[attr-defined]
-
-
-def provide_functional_tensor() -> None:
-    """Provide the module where it is missing, once somebody asks for it."""
-    if not any(isinstance(finder, _FunctionalTensor) for finder in sys.meta_path):
-        sys.meta_path.append(_FunctionalTensor())  # the last to be asked, so that torchvision's own comes first
+        sys.modules[name] = types.ModuleType(name)
+        vars(sys.modules[name])['rgb_to_grayscale'] = rgb_to_grayscale
 
 
 def find_basicsr() -> ModuleSpec | None:

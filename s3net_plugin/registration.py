@@ -38,7 +38,7 @@ def register() -> None:
 
 
 class _Registering(Loader):
-    """BasicSR's own loader, with ``register`` after it."""
+    """BasicSR's own loader, with what it lacks before it and ``register`` after it."""
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
@@ -47,6 +47,7 @@ class _Registering(Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
+        compat.provide_functional_tensor()
         self._loader.exec_module(module)
         register()
 

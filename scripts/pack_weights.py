@@ -1,5 +1,3 @@
-"""Pack a BasicSR checkpoint for sharing: half precision, safetensors, with its training and its scores."""
-
 from s3net_plugin.commands.pack_weights import main
 
 if __name__ == '__main__':

@@ -16,6 +16,7 @@ import yaml
 
 import s3net_plugin  # noqa: F401  (makes BasicSR importable for every test)
 from s3net_plugin.rendering.folder import LIGHTS, depth_name, image_name, write_depth, write_png
+from s3net_plugin.rendering.layouts import write_one_to_one, write_pairs
 from s3net_plugin.rendering.light import encode_srgb, sun_ray, temperature_rgb
 from tests.skips import pytest_runtest_makereport  # noqa: F401  (a hook)
 
@@ -40,6 +41,17 @@ def rendered(tmp_path_factory):
             write_png(folder / image_name(number, (kelvin, direction)), rgb)
         write_depth(folder / depth_name(number), 10 - height)
     return folder
+
+
+@pytest.fixture(scope='session')
+def layouts(rendered, tmp_path_factory):
+    """Folders by layout; ``no_target`` is ``pairs`` whose targets lie in ``targets``, as in VIDIT's validation set."""
+    root = tmp_path_factory.mktemp('layouts')
+    write_pairs(rendered, root / 'pairs', numbers=range(3), seed=0)
+    write_pairs(rendered, root / 'no_target', numbers=range(3), seed=0)
+    (root / 'no_target' / 'target').rename(root / 'targets')
+    write_one_to_one(rendered, root / 'one_to_one', numbers=range(3))
+    return {'scenes': rendered, **{path.name: path for path in root.iterdir()}}
 
 
 def tiny_options(rendered):

@@ -85,17 +85,11 @@ def test_a_run_can_be_tested_with_such_a_file(weights, options, write_options, t
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        (
-            {'network_g:ambient': 0.5},
-            'mine.safetensors was trained with another network_g: ambient is {ambient} there and 0.5 here',
-        ),
+        ({'network_g:ambient': 0.5}, 'mine.safetensors was trained with another network_g: ambient is {ambient} there'),
         ({'network_g:encoder': 'resnet18'}, 'another network_g: encoder is resnet10t there and resnet18 here'),
         ({'path:pretrain_network_g': 'no.safetensors'}, 'path:pretrain_network_g: no.safetensors: no such file'),
         ({'path:pretrain_network_g': 'torn.safetensors'}, 'torn.safetensors: not a whole checkpoint'),
-        (
-            {'datasets:train:gt_size': 32},
-            'datasets:train:gt_size: 32 cuts pieces out, but ShadingGuidedS3Net needs whole frames',
-        ),
+        ({'datasets:train:gt_size': 32}, 'gt_size: 32 cuts pieces out, but ShadingGuidedS3Net needs whole frames'),
     ],
 )
 def test_what_does_not_fit_is_said_before_anything_is_written(

@@ -1,39 +1,25 @@
 """Every shipped option file fits the code: all of it is checked as the command does, on rendered data of its layout."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from basicsr.archs import build_network
 from basicsr.data import build_dataset
 
 from s3net_plugin.config.check import check_options
-from s3net_plugin.config.yaml_file import read_option_file
+from s3net_plugin.utils.yaml_file import read_option_file
 from tests.conftest import ROOT
 
 FILES = sorted(path.name for path in (ROOT / 'options').glob('*.yml'))
 
 
-@pytest.fixture(scope='module')
-def roots(rendered, tmp_path_factory):
-    """A folder of rendered data for every layout."""
-    folder = tmp_path_factory.mktemp('layouts')
-    script = ROOT / 'scripts/render_relighting_set.py'
-    for layout in ('pairs', 'one_to_one'):
-        command = [sys.executable, script, '--layout', layout, '--source', rendered, '--output', folder / layout]
-        subprocess.run([*map(str, command), '--scenes', '3'], check=True, capture_output=True)
-    return {'scenes': rendered, 'pairs': folder / 'pairs', 'one_to_one': folder / 'one_to_one'}
-
-
 @pytest.mark.parametrize('name', FILES)
-def test_a_shipped_option_file_is_accepted(name, roots, tmp_path):
+def test_a_shipped_option_file_is_accepted(name, layouts, tmp_path):
     opt = read_option_file(ROOT / 'options' / name)
     assert opt['num_gpu'] == 'auto'
     # What this machine lacks is put in: large images, and weights that would be downloaded or come from an earlier run.
     for dataset in opt['datasets'].values():
         assert not dataset['dataroot'].startswith('/')
-        dataset['dataroot'] = str(roots[dataset['layout']])
+        dataset['dataroot'] = str(layouts[dataset['layout']])
         if 'scenes' in dataset:
             dataset['scenes'] = [0, 2]
         if dataset.get('gt_size'):

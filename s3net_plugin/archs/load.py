@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import nn
 
 from s3net_plugin.archs.s3net_arch import S3Net
 from s3net_plugin.archs.shading_guided_s3net_arch import ShadingGuidedS3Net
 from s3net_plugin.utils.checkpoint import load_weights_only, state_dict_mismatch, without_pretraining
+from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.names import did_you_mean
+from s3net_plugin.utils.yaml_file import read_option_file
 
 _ARCHS: dict[str, type[nn.Module]] = {'S3Net': S3Net, 'ShadingGuidedS3Net': ShadingGuidedS3Net}
 
@@ -78,10 +78,12 @@ def _options_beside(path: Path) -> dict[str, Any]:
     for files in ([own], path.parent.glob('*.yml'), path.parent.parent.glob('*.yml')):
         found: dict[Path, dict[str, Any]] = {}
         for file in sorted(files):
-            with suppress(OSError, yaml.YAMLError, LookupError, TypeError):  # missing, or something else
-                options = yaml.safe_load(file.read_bytes())['network_g']
-                if options and options not in found.values():
-                    found[file] = options
+            try:
+                options = read_option_file(file).get('network_g')
+            except OptionError:  # missing, or something else
+                continue
+            if isinstance(options, dict) and options not in found.values():
+                found[file] = options
         if len(found) > 1:
             names = ', '.join(str(file) for file in found)
             raise ValueError(f'{path}: no network options in it, and beside it differ {names}; make one {own.name}')

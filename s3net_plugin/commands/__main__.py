@@ -26,23 +26,18 @@ COMMANDS = {
 }
 
 
-def usage() -> str:
-    lines = [f'  {name:<{max(map(len, COMMANDS))}}  {what}' for name, (_, what) in COMMANDS.items()]
-    return '\n'.join(
-        [
-            'usage: s3net COMMAND [options]      (s3net COMMAND --help)',
-            '',
-            *lines,
-            '',
-            'Training and testing: basicsr train.py|test.py -opt OPTIONS.yml',
-        ]
-    )
+_WIDTH = max(map(len, COMMANDS))
+USAGE = f"""usage: s3net COMMAND [options]      (s3net COMMAND --help)
+
+{chr(10).join(f'  {name:<{_WIDTH}}  {what}' for name, (_, what) in COMMANDS.items())}
+
+Training and testing: basicsr train.py|test.py -opt OPTIONS.yml"""
 
 
 def main() -> None:
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ('-h', '--help'):
-        print(usage())
+        print(USAGE)
         return
     name, *rest = arguments
     if name not in COMMANDS:

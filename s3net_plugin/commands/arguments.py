@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec
+
+from s3net_plugin.utils.files import write_text
 
 # Values of modules that take seconds to import; a test compares them.
 LAYOUTS = ('scenes', 'pairs', 'one_to_one')
@@ -26,7 +29,10 @@ P = ParamSpec('P')
 
 
 def command(stopped: str = 'stopped') -> Callable[[Callable[P, None]], Callable[P, None]]:
-    """Make a function the ``main`` of a command: Ctrl-C ends it with the line ``stopped`` and exit status 130."""
+    """Make a function the ``main`` of a command.
+
+    What cannot be done ends it with one line and exit status 1, Ctrl-C with the line ``stopped`` and 130.
+    """
 
     def decorate(main: Callable[P, None]) -> Callable[P, None]:
         @functools.wraps(main)
@@ -35,6 +41,8 @@ def command(stopped: str = 'stopped') -> Callable[[Callable[P, None]], Callable[
             os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
             try:
                 main(*args, **kwargs)
+            except (ImportError, OSError, ValueError) as error:
+                sys.exit(f'error: {error}')
             except KeyboardInterrupt:
                 print(stopped, file=sys.stderr)
                 sys.exit(EXIT_INTERRUPTED)
@@ -62,6 +70,18 @@ def shard(text: str) -> tuple[int, int]:
     if not (index.isdecimal() and shards.isdecimal() and int(index) < int(shards)):
         raise argparse.ArgumentTypeError(f'{text!r} is not I/N with I from 0 to N - 1, such as 0/8 to 7/8')
     return int(index), int(shards)
+
+
+def write_json(path: Path | None, content: object) -> None:
+    """Write the file that ``--json`` asks for, if it does."""
+    if path is not None:
+        write_text(path, json.dumps(content, indent=1) + '\n')
+
+
+def check_free(path: Path, force: bool) -> None:
+    """Raise FileExistsError if there is something at ``path`` that ``--force`` has not given up."""
+    if path.exists() and not force:
+        raise FileExistsError(f'{path}: already there; pass --force to overwrite it')
 
 
 def add_depth_arguments(parser: argparse.ArgumentParser) -> None:

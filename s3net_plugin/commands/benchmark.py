@@ -9,11 +9,10 @@ detached. Plain and fast take turns, so a busy machine slows down both; still, b
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 
-from s3net_plugin.commands.arguments import command, output_file
+from s3net_plugin.commands.arguments import command, output_file, write_json
 
 
 @command()
@@ -35,7 +34,6 @@ def main() -> None:
     import torch
 
     from s3net_plugin import benchmark
-    from s3net_plugin.utils.files import atomic_write
 
     if args.device == 'cuda' and not torch.cuda.is_available():
         sys.exit('error: --device cuda: PyTorch sees no GPU here; take --device cpu')
@@ -48,9 +46,7 @@ def main() -> None:
     )
     result = benchmark.run_benchmark(settings, announce=lambda text: print(text, file=sys.stderr))
     print(benchmark.describe(result))
-    if args.json:
-        with atomic_write(args.json) as path:
-            path.write_text(json.dumps(result, indent=2) + '\n')
+    write_json(args.json, result)
     failed = [row['name'] for row in result['rows'] if 'failure' in row]
     if failed:
         sys.exit(f'error: not measured: {", ".join(failed)}; the table says why')

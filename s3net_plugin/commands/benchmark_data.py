@@ -8,40 +8,29 @@ It makes its own set of 1024 x 1024 images, in a temporary folder.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 
-from s3net_plugin.commands.arguments import command, output_file
+from s3net_plugin.commands.arguments import command, output_file, write_json
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Read the command line."""
+@command()
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--json', type=output_file, metavar='FILE', help='write the result there as well')
     parser.add_argument('--size', type=int, default=1024, help='side of the images; crops have half (default: 1024)')
     parser.add_argument('--scenes', type=int, default=3, help='scenes of six images (default: 3)')
     parser.add_argument('--samples', type=int, default=60, help='samples to time for each line (default: 60)')
     parser.add_argument('--folder', type=Path, help='where to make the temporary set, 70 MB a scene')
-    arguments = parser.parse_args()
-    if arguments.size < 8 or arguments.scenes < 2 or arguments.samples < 1:
+    args = parser.parse_args()
+    if args.size < 8 or args.scenes < 2 or args.samples < 1:
         parser.error('--size must be 8 or more, --scenes 2 or more, --samples 1 or more')
-    if arguments.folder and not arguments.folder.is_dir():
-        parser.error(f'--folder: {arguments.folder}: no such folder')
-    return arguments
-
-
-@command()
-def main() -> None:
-    """Measure and print."""
-    args = parse_arguments()
+    if args.folder and not args.folder.is_dir():
+        parser.error(f'--folder: {args.folder}: no such folder')
     # imported here since it takes seconds, which --help should not
     from s3net_plugin.benchmark.data import describe, run_data_benchmark
-    from s3net_plugin.utils.files import atomic_write
 
     with tempfile.TemporaryDirectory(dir=args.folder, prefix='benchmark_data_') as folder:
         result = run_data_benchmark(Path(folder), scenes=args.scenes, size=args.size, samples=args.samples)
     print(describe(result))
-    if args.json:
-        with atomic_write(args.json) as aside:
-            aside.write_text(json.dumps(result, indent=1))
+    write_json(args.json, result)

@@ -9,7 +9,6 @@ The scores that were published for the challenge on VIDIT stand beside them, mar
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from s3net_plugin.commands.arguments import command, output_file
@@ -27,10 +26,7 @@ def main() -> None:
     # imported here since it takes seconds, which --help should not
     from s3net_plugin.report.compare import comparison_markdown, read_runs, write_chart
 
-    try:
-        runs = read_runs(arguments.results)
-        print(comparison_markdown(runs, with_published=not arguments.no_published))
-        write_chart(runs, arguments.output, with_published=not arguments.no_published)
-    except (OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
+    runs = read_runs(arguments.results)
+    print(comparison_markdown(runs, with_published=not arguments.no_published))
+    write_chart(runs, arguments.output, with_published=not arguments.no_published)
     print(f'\n{arguments.output}')

@@ -9,10 +9,9 @@ network before they are written; the difference and the time beside it are print
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from s3net_plugin.commands.arguments import command, output_file
+from s3net_plugin.commands.arguments import check_free, command, output_file
 
 
 @command()
@@ -27,17 +26,13 @@ def main(argv: list[str] | None = None) -> None:
     from s3net_plugin.archs.export import export_file
     from s3net_plugin.archs.load import load_network
 
-    try:
-        for path in args.output:
-            if path.exists() and not args.force:
-                raise FileExistsError(f'{path}: already there; pass --force to overwrite it')
-        network = load_network(args.checkpoint)
-        for path in args.output:
-            report = export_file(network, path, size=args.size)
-            print(
-                f'{path}: {path.stat().st_size / 1e6:.1f} MB, largest difference from eager {report.difference:.1e}; '
-                f'{args.size} x {args.size} on the CPU: {report.seconds * 1e3:.0f} ms, '
-                f'eager {report.eager_seconds * 1e3:.0f} ms'
-            )
-    except (ImportError, OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
+    for path in args.output:
+        check_free(path, args.force)
+    network = load_network(args.checkpoint)
+    for path in args.output:
+        report = export_file(network, path, size=args.size)
+        print(
+            f'{path}: {path.stat().st_size / 1e6:.1f} MB, largest difference from eager {report.difference:.1e}; '
+            f'{args.size} x {args.size} on the CPU: {report.seconds * 1e3:.0f} ms, '
+            f'eager {report.eager_seconds * 1e3:.0f} ms'
+        )

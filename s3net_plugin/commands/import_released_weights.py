@@ -9,36 +9,24 @@ build the network.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from s3net_plugin.commands.arguments import command, output_file
+from s3net_plugin.commands.arguments import check_free, command, output_file
 
 
 def import_released(src: Path, dst: Path, *, force: bool) -> None:
-    """Read the authors' checkpoint ``src`` and write ``dst``.
-
-    Raises:
-        FileExistsError: ``dst`` is there and ``force`` is not set.
-        FileNotFoundError: There is no ``src``.
-        ValueError: ``src`` is not the released network.
-    """
-    if dst.exists() and not force:
-        raise FileExistsError(f'{dst}: already there; pass --force to overwrite it')
+    """Read the authors' checkpoint ``src`` and write ``dst``."""
+    check_free(dst, force)
     # imported here since it takes seconds, which --help should not
-    import torch
-
     from s3net_plugin.archs.released_weights import RELEASED_OPTIONS, convert_released
-    from s3net_plugin.utils.checkpoint import read_state_dict
-    from s3net_plugin.utils.files import atomic_write
+    from s3net_plugin.utils.checkpoint import read_state_dict, save_atomic
 
     state_dict = read_state_dict(src)
     try:
         params = convert_released(state_dict)
     except ValueError as error:
         raise ValueError(f'{src}: {error}') from error
-    with atomic_write(dst) as aside:
-        torch.save({'params': params, 'network_g': RELEASED_OPTIONS}, aside)
+    save_atomic({'params': params, 'network_g': RELEASED_OPTIONS}, dst)
 
 
 @command()
@@ -48,8 +36,5 @@ def main() -> None:
     parser.add_argument('dst', type=output_file, metavar='DST', help='the BasicSR checkpoint to write, ending in .pth')
     parser.add_argument('--force', action='store_true', help='overwrite DST')
     args = parser.parse_args()
-    try:
-        import_released(args.src, args.dst, force=args.force)
-    except (OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
+    import_released(args.src, args.dst, force=args.force)
     print(f'{args.dst}: written; use it as path: pretrain_network_g')

@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument('names', nargs='*', metavar='NAME', help='which to copy; without any, all are listed')
     parser.add_argument('--output', type=Path, default=Path(), metavar='DIR', help='where to (here)')
     arguments = parser.parse_args()
-    files = {file.name: file for file in shipped_files()}
+    files = shipped_files()
     if not arguments.names:
         for name, file in files.items():
             print(f'{name:<{max(map(len, files))}}  {what_for(file)}')
@@ -39,9 +39,6 @@ def main() -> None:
             sys.exit(f'error: no option file {name!r}{did_you_mean(name, files)}')
         if (arguments.output / name).exists():
             sys.exit(f'error: {arguments.output / name}: already there; move it away, or name another --output')
-    try:
-        arguments.output.mkdir(parents=True, exist_ok=True)
-        for name in arguments.names:
-            print(shutil.copyfile(files[name], arguments.output / name))
-    except OSError as error:
-        sys.exit(f'error: {error.filename}: cannot be written: {error.strerror}')
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    for name in arguments.names:
+        print(shutil.copyfile(files[name], arguments.output / name))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,7 @@ from s3net_plugin.commands.arguments import command, output_file
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is something else.
-    """
+    """Return the object in a JSON file; ValueError if it is something else."""
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
@@ -31,12 +25,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def pack(checkpoint: Path, output: Path, training: Path, scores: Path) -> float:
-    """Write ``output``; return how much the network's output moves at most, of a random input, values in [0, 1].
-
-    Raises:
-        FileNotFoundError: one of the files is not there.
-        ValueError: a file is no JSON, or the weights cannot be packed.
-    """
+    """Write ``output``; return how much the network's output moves at most, of a random input, values in [0, 1]."""
     # imported here since it takes seconds, which --help should not
     import torch
 
@@ -63,9 +52,6 @@ def main() -> None:
     parser.add_argument('--training', type=Path, required=True, metavar='FILE', help='JSON: the data and the runs')
     parser.add_argument('--scores', type=Path, required=True, metavar='FILE', help='JSON: what the network reaches')
     args = parser.parse_args()
-    try:
-        difference = pack(args.checkpoint, args.output, args.training, args.scores)
-    except (OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
+    difference = pack(args.checkpoint, args.output, args.training, args.scores)
     size = args.output.stat().st_size / 1e6
     print(f"{args.output}: {size:.1f} MB; rounding moves the network's output by at most {difference:.1g}")

@@ -8,7 +8,6 @@ A run is a log file or an experiment's folder, whose logs (several, if it was re
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from s3net_plugin.commands.arguments import command, output_file
@@ -26,9 +25,5 @@ def main() -> None:
     from s3net_plugin.report.curves import write_curves
     from s3net_plugin.report.training_log import read_run
 
-    try:
-        curves = [read_run(path) for path in arguments.runs]
-        write_curves(dict(zip(labels, curves, strict=True)), arguments.output)
-    except (OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
+    write_curves(dict(zip(labels, map(read_run, arguments.runs), strict=True)), arguments.output)
     print(arguments.output)

@@ -5,19 +5,18 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from basicsr.models.video_base_model import VideoBaseModel
 from basicsr.utils.registry import ARCH_REGISTRY, MODEL_REGISTRY
+from pydantic import Field
 
 from s3net_plugin.config import stock_keys
 from s3net_plugin.config.datasets import build_dataset
 from s3net_plugin.config.dry_run import dry_run
-from s3net_plugin.config.sections import DistParams, Logger, Top
 from s3net_plugin.config.training import check_train
 from s3net_plugin.config.validation import check_val
 from s3net_plugin.config.values import admit, build, check_label, error_context, is_third_party, registered
@@ -26,7 +25,35 @@ from s3net_plugin.utils.checkpoint import without_pretraining
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.logger import announce, no_log_file_yet
 from s3net_plugin.utils.names import suggestion
-from s3net_plugin.utils.schema import check_section, looks_like_number, number_as_text
+from s3net_plugin.utils.schema import StockSection, check_section, flag, iterations, looks_like_number, number_as_text
+from s3net_plugin.utils.yaml_file import texts
+
+
+class Top(StockSection):
+    """What stands at the top of a file, beside its sections."""
+
+    name: Any
+    model_type: Any
+    num_gpu: Literal['auto'] | Annotated[int, Field(ge=0)] = Field(description="'auto' or a number of GPUs")
+    datasets: dict[Any, Any] = Field(description='a section of options')
+    path: dict[Any, Any] = Field(description='a section of options')
+    scale: float | None = Field(None, ge=1, multiple_of=1, description='a number, at least 1')
+    manual_seed: int | None = Field(None, ge=0, lt=2**31, description='a whole number from 0 to 2147483647')
+
+
+class DistParams(StockSection):
+    """``dist_params``."""
+
+    backend: str | None = Field(None, description='the name of a backend')
+    port: int | None = Field(None, description='a number')
+
+
+class Logger(StockSection):
+    """``logger``."""
+
+    print_freq: float = iterations(1)
+    save_checkpoint_freq: float = iterations(1)
+    use_tb_logger: bool = flag()
 
 
 def check_options(
@@ -34,17 +61,11 @@ def check_options(
 ) -> None:
     """Check the options of one run. Nothing is written; what the run needs is built and tried once, and dropped.
 
-    Options that BasicSR passes over are named in one line of output. Of several processes one has to check.
-
-    Args:
-        opt: the option file's content; left as it is.
-        is_train: whether it is for training or for a test.
-        where: the option file, for messages.
-        resumes: whether the weights come from an earlier state of the run, so that no others are asked for.
-        processes: how many share the training.
+    Options that BasicSR passes over are named in one line of output. Of several processes one has to check. A run that
+    ``resumes`` has its weights from its earlier state, so that no others are asked for.
 
     Raises:
-        OptionError: with one line that starts with ``where`` and names the option.
+        OptionError: with one line that starts with ``where``, the option file, and names the option.
     """
     try:
         with no_log_file_yet():
@@ -57,8 +78,9 @@ def check_options(
 
 def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -> list[str]:
     """Return the places of options that nothing reads."""
-    for place, text in numbers_read_as_text(opt):
-        raise OptionError(place, *number_as_text(text))
+    for place, text in texts(opt):  # names, suffixes and versions are labels and may look like anything
+        if looks_like_number(text) and place.rpartition(':')[2] not in ('name', 'suffix', 'version'):
+            raise OptionError(place, *number_as_text(text))
     unread: list[str] = []
     Top.parse(opt)
     model = registered(MODEL_REGISTRY, opt['model_type'], 'model_type')
@@ -95,19 +117,6 @@ def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -
         _check_video(opt, model)
     dry_run(opt, model, datasets, networks.get('network_g'), losses)
     return unread
-
-
-def numbers_read_as_text(opt: Any, where: str = '') -> Iterator[tuple[str, str]]:
-    """Yield ``(where, text)`` for every text that looks like a number: YAML reads ``1e-3`` and ``1/32`` so.
-
-    Values named ``name``, ``suffix`` or ``version`` are labels and may look like anything.
-    """
-    items = opt.items() if isinstance(opt, dict) else enumerate(opt) if isinstance(opt, list) else ()
-    for key, value in items:
-        place = f'{where}:{key}' if where else str(key)
-        if looks_like_number(value) and key not in ('name', 'suffix', 'version'):
-            yield place, value
-        yield from numbers_read_as_text(value, place)
 
 
 def _check_names(opt: dict[str, Any]) -> None:
@@ -149,14 +158,11 @@ def _check_logger(logger: Any, unread: list[str]) -> None:
     if not options.use_tb_logger:
         raise OptionError('logger:wandb', 'needs use_tb_logger: true, since it reads the TensorBoard log')
     offline = wandb.get('offline') or os.environ.get('WANDB_MODE', 'online') != 'online'
-    if not offline and not sys.stdin.isatty() and not _has_wandb_key():  # at a terminal it asks
+    # Asking wandb itself can take its server ten seconds; at a terminal it asks.
+    key = any(os.environ.get(name) for name in ('WANDB_API_KEY', 'WANDB_IDENTITY_TOKEN_FILE'))
+    key = key or Path(os.environ.get('NETRC', '~/.netrc')).expanduser().is_file() or sys.stdin.isatty()
+    if not (offline or key):
         raise OptionError('logger:wandb', 'nobody is logged in', 'run `wandb login`, or set offline: true')
-
-
-def _has_wandb_key() -> bool:
-    """Whether there may be one; asking wandb itself can take its server ten seconds."""
-    given = any(os.environ.get(name) for name in ('WANDB_API_KEY', 'WANDB_IDENTITY_TOKEN_FILE'))
-    return given or Path(os.environ.get('NETRC', '~/.netrc')).expanduser().is_file()
 
 
 def _check_devices(opt: dict[str, Any], unread: list[str]) -> None:

@@ -32,8 +32,7 @@ def build_dataset(
     kinds = ('train', 'val') if is_train else ('val', 'test')
     kind = phase.split('_')[0]
     if kind not in kinds:
-        job = 'training' if is_train else 'test'
-        raise OptionError(place, f'a {job} file has datasets named {" or ".join(kinds)}')
+        raise OptionError(place, f'a {"training" if is_train else "test"} file has datasets named {" or ".join(kinds)}')
     check_section(options, place, ['name', 'type', *_NEEDED.get(kind, ())])
     cls = registered(DATASET_REGISTRY, options['type'], f'{place}:type')
     loader = _check_loader(options, place, on_gpu=uses_gpu(opt))
@@ -91,9 +90,7 @@ def _check_loader(options: dict[str, Any], place: str, *, on_gpu: bool) -> Loade
     loader = LoaderOptions.parse(given, place)
     if loader.persistent_workers and not loader.num_worker_per_gpu:
         raise OptionError(f'{place}:persistent_workers', 'there are none with num_worker_per_gpu: 0')
-    if loader.prefetch_mode == 'cuda' and not on_gpu:
-        hint = 'use cpu or leave it out'
-        raise OptionError(f'{place}:prefetch_mode', 'cuda needs a GPU, and this run has none', hint)
-    if loader.prefetch_mode == 'cuda' and not loader.pin_memory:
-        raise OptionError(f'{place}:prefetch_mode', 'cuda needs pin_memory: true')
+    if loader.prefetch_mode == 'cuda' and not (on_gpu and loader.pin_memory):
+        lacks = 'pin_memory: true' if on_gpu else 'a GPU, and this run has none; use cpu or leave it out'
+        raise OptionError(f'{place}:prefetch_mode', f'cuda needs {lacks}')
     return loader

@@ -34,27 +34,18 @@ def dry_run(
 
     Of the network only the shapes are computed where its layers can (on PyTorch's meta device, in milliseconds).
     Of models that use their network and losses in ways of their own only the data are tried, and archs of other
-    packages only for runs on the CPU, since they may need a GPU.
-
-    Args:
-        opt: the option file's content.
-        model: its model's class.
-        datasets: phase -> data set, None for what could not be built.
-        net: the network.
-        losses: the losses by their options' names.
+    packages only for runs on the CPU, since they may need a GPU. ``datasets`` holds by phase what could be built.
     """
+    on_meta = functools.cache(functools.partial(_on_meta, net))
     knows_model = model is SRModel or (hasattr(model, 'check_train_options') and not is_third_party(model))
     for phase, dataset in datasets.items():
         if dataset is None:
             continue
         place, options = f'datasets:{phase}', opt['datasets'][phase]
         if options.get('gt_size') and getattr(net, 'needs_whole_frames', False):
-            raise OptionError(
-                f'{place}:gt_size',
-                f'{options["gt_size"]} cuts pieces out, but {type(net).__name__} needs whole frames, which hold what '
-                'casts the shadows',
-                'set gt_size: 0, and resize to choose the size',
-            )
+            problem = f'{options["gt_size"]} cuts pieces out, but {type(net).__name__} needs whole frames'
+            hint = 'set gt_size: 0, and resize to choose the size'
+            raise OptionError(f'{place}:gt_size', f'{problem}, which hold what casts the shadows', hint)
         sample = first_sample(dataset, options, place)
         lq = sample.get('lq') if isinstance(sample, dict) else None
         if not knows_model or net is None or not isinstance(lq, Tensor) or lq.ndim != 3:
@@ -64,7 +55,7 @@ def dry_run(
         if trains and gt is None:
             raise OptionError(place, 'its samples have no target (gt), which training needs')
         if not (uses_gpu(opt) and is_third_party(type(net))):
-            _check_network(net, lq, gt, place, exact=trains)
+            _check_network(net, on_meta, lq, gt, place, exact=trains)
         if trains:
             _check_losses(losses, gt, model)
         elif gt is not None:
@@ -79,11 +70,13 @@ def _corner_first(call: Callable[[int | None], T]) -> T:
         return call(None)
 
 
-def _check_network(net: nn.Module, lq: Tensor, gt: Tensor | None, place: str, *, exact: bool) -> None:
+def _check_network(
+    net: nn.Module, on_meta: Callable[[], nn.Module], lq: Tensor, gt: Tensor | None, place: str, *, exact: bool
+) -> None:
     """Check that ``net`` takes ``lq`` (C, H, W) and makes an image of the size of ``gt``, or, unless ``exact``, of as
     many times the size of ``lq``."""
     with torch.no_grad(), error_context(place, f'it and network_g do not fit, its first sample is {tuple(lq.shape)}'):
-        source, made = _output_shape(net.eval(), lq)
+        source, made = _output_shape(net, on_meta, lq)
     if gt is None:
         return
     wanted = tuple(gt.shape)
@@ -94,22 +87,19 @@ def _check_network(net: nn.Module, lq: Tensor, gt: Tensor | None, place: str, *,
         raise OptionError(place, f'network_g makes {made} of {source}, but the target is {wanted}')
 
 
-def _output_shape(net: nn.Module, lq: Tensor) -> tuple[tuple[int, ...], Any]:
+def _output_shape(net: nn.Module, on_meta: Callable[[], nn.Module], lq: Tensor) -> tuple[tuple[int, ...], Any]:
     """Return the shapes of what goes into a network and of what comes out, or what else comes out in words."""
 
     def run(net: nn.Module, lq: Tensor) -> tuple[tuple[int, ...], Any]:
         output = net(lq[None])
         return tuple(lq.shape), tuple(output.shape[1:]) if isinstance(output, Tensor) else f'a {type(output).__name__}'
 
-    def run_on_meta(images: Tensor) -> tuple[tuple[int, ...], Any]:
-        return run(_on_meta(net), images.to('meta'))
-
     try:
-        return run_on_meta(lq)
+        return run(on_meta(), lq.to('meta'))
     except Exception as error:  # the size is wrong, or not all of the network can do without values
         refusal = error
     try:
-        run_on_meta(lq[:, :_SIDE, :_SIDE])
+        run(on_meta(), lq[:, :_SIDE, :_SIDE].to('meta'))
     except Exception:
         return _corner_first(lambda side: run(net, lq[:, :side, :side]))
     raise refusal
@@ -120,7 +110,7 @@ def _on_meta(net: nn.Module) -> nn.Module:
     tensors: dict[int, Any] = {id(buffer): buffer.to('meta') for buffer in net.buffers()}
     for parameter in net.parameters():
         tensors[id(parameter)] = nn.Parameter(parameter.to('meta'), parameter.requires_grad)
-    return copy.deepcopy(net, tensors)
+    return copy.deepcopy(net, tensors).eval()
 
 
 def _check_losses(losses: dict[str, nn.Module], gt: Tensor, model: type) -> None:

@@ -7,22 +7,16 @@ from pathlib import Path
 _PACKAGE = Path(__file__).parents[1]
 
 
-def shipped_folder() -> Path:
-    """Return the folder of the option files."""
+def shipped_files() -> dict[str, Path]:
+    """Return the option files by name."""
     installed = _PACKAGE / 'options'
-    return installed if installed.is_dir() else _PACKAGE.parent / 'options'
-
-
-def shipped_files() -> list[Path]:
-    """Return the option files, by name."""
-    return sorted(shipped_folder().glob('*.yml'))
+    folder = installed if installed.is_dir() else _PACKAGE.parent / 'options'
+    return {path.name: path for path in sorted(folder.glob('*.yml'))}
 
 
 def find_option_file(given: str) -> Path:
     """Return the file ``given``; where there is none, the shipped one of that name, with or without ``options/``."""
     path = Path(given).expanduser()
     if not path.exists() and path.parent in (Path(), Path('options')):
-        shipped = shipped_folder() / path.name
-        if shipped.is_file():
-            return shipped
+        return shipped_files().get(path.name, path)
     return path

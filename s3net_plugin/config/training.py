@@ -4,23 +4,60 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from basicsr.models import lr_scheduler
 from basicsr.models.base_model import BaseModel
 from basicsr.utils.registry import LOSS_REGISTRY
+from pydantic import AfterValidator, Field
 from torch import nn
 
-from s3net_plugin.config.sections import Scheduler, Train
 from s3net_plugin.config.stock_keys import OF_TRAIN, keys_of
 from s3net_plugin.config.values import admit, build, check_signature, error_context, is_third_party
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.names import suggestion
-from s3net_plugin.utils.schema import check_section, unknown_option
+from s3net_plugin.utils.schema import StockSection, check_section, iterations, unknown_option
 
 # The base class, one that needs to be given the loss as a function, one for sparse gradients.
 _UNFIT = ('Optimizer', 'LBFGS', 'SparseAdam')
+
+
+class Train(StockSection):
+    """``train``, without losses, optimizers and the scheduler."""
+
+    total_iter: float = iterations(1)
+    warmup_iter: float | None = iterations(-1, None)
+    ema_decay: float | None = Field(
+        None, ge=0, lt=1, description='a number from 0 (no average) to below 1, such as 0.999'
+    )
+    optim_g: dict[Any, Any] = Field(description='a section of options')
+    scheduler: dict[Any, Any] = Field(description='a section of options')
+
+
+def _whole(smallest: int) -> Any:
+    def check(values: list[float]) -> list[float]:
+        if any(value < smallest or value != int(value) for value in values):
+            raise OptionError('', f'{values!r} are not numbers of iterations, at least {smallest}')
+        return values
+
+    return AfterValidator(check)
+
+
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+_NUMBERS = Field([], description='a list of numbers')
+
+
+class Scheduler(StockSection):
+    """``train:scheduler``, whose other options its class checks."""
+
+    type: Literal['MultiStepLR', 'MultiStepRestartLR', 'CosineAnnealingRestartLR']
+    milestones: Annotated[list[_Finite], _whole(0)] = _NUMBERS
+    periods: Annotated[list[_Finite], _whole(1)] = _NUMBERS
+    restarts: Annotated[list[_Finite], _whole(0)] = _NUMBERS
+    restart_weights: list[_Finite] = _NUMBERS
+    gamma: _Finite = Field(0.1, description='a number')
+    eta_min: _Finite = Field(0, description='a number')
 
 
 def check_train(
@@ -83,6 +120,5 @@ def _check_scheduler(scheduler: Any, optimizer: torch.optim.Optimizer, total_ite
     check_signature(cls, arguments, place, given={'optimizer'})
     with error_context(place):
         cls(optimizer, **arguments)
-    if cosine and sum(options.periods) < total_iter:
-        problem = f'they add up to {sum(scheduler["periods"])}, less than total_iter {total_iter}'
-        raise OptionError(f'{place}:periods', problem)
+    if cosine and (total := sum(scheduler['periods'])) < total_iter:
+        raise OptionError(f'{place}:periods', f'they add up to {total}, less than total_iter {total_iter}')

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from basicsr.utils.registry import METRIC_REGISTRY
+from pydantic import Field
 
-from s3net_plugin.config.sections import Metric, Val
 from s3net_plugin.config.stock_keys import VAL
 from s3net_plugin.config.values import admit, check_signature, error_context, is_third_party, registered
 from s3net_plugin.metrics.options import prepare_metric
-from s3net_plugin.utils.schema import check_section
+from s3net_plugin.utils.schema import StockSection, check_section, flag, iterations
+
+
+class Val(StockSection):
+    """``val``; a test needs no ``val_freq``."""
+
+    val_freq: float | None = iterations(1, None)
+    save_img: bool = flag()
+    pbar: bool = flag(False)
+
+
+class Metric(StockSection):
+    """What BasicSR reads of a metric's section, and what is known of its own metrics' options."""
+
+    type: Any
+    better: Literal['higher', 'lower'] = Field('higher', description='higher or lower')
+    crop_border: int = Field(0, ge=0, description='a whole number of pixels, at least 0')
+    test_y_channel: bool = flag(False)
+    input_order: Literal['HWC'] = Field('HWC', description='HWC, which validation hands over; leave it out')
 
 
 def check_val(opt: dict[str, Any], is_train: bool, unread: list[str]) -> None:

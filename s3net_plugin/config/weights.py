@@ -25,9 +25,9 @@ def check_path(path: dict[str, Any], opt: Mapping[str, Any], networks: Mapping[s
     for key in [key for key in path if str(key).startswith('strict_load_')]:
         if not isinstance(path[key], bool):
             raise OptionError(f'path:{key}', f'{path[key]!r} is not true or false')
-    if not isinstance(path.get('ignore_resume_networks') or [], list):
-        problem = f'{path["ignore_resume_networks"]!r} is not a list of networks'
-        raise OptionError('path:ignore_resume_networks', problem)
+    ignored = path.get('ignore_resume_networks') or []
+    if not isinstance(ignored, list):
+        raise OptionError('path:ignore_resume_networks', f'{ignored!r} is not a list of networks')
     for key, value in path.items():
         is_weights = str(key).startswith('pretrain_network_')
         if value is None or not (is_weights or key == 'resume_state') or (is_weights and resumes):
@@ -53,14 +53,11 @@ def _params(content: Mapping[str, Any], key: str | None, option: str, where: str
     if key is None:
         return content
     if key not in content and (key != 'params_ema' or 'params' not in content):
-        held = ', '.join(map(str, content))[:80]
-        hint = (
-            f'it holds {held}; see path:{option})'
-            if 'params' in content
-            else f"it holds {held}); is it a BasicSR checkpoint? The authors' one goes through "
-            'scripts/import_released_weights.py first'
-        )
-        raise OptionError('', f'{where} holds no {key!r} ({hint}')
+        hint = f'; see path:{option})'
+        if 'params' not in content:
+            script = 'scripts/import_released_weights.py'
+            hint = f"); is it a BasicSR checkpoint? The authors' one goes through {script} first"
+        raise OptionError('', f'{where} holds no {key!r} (it holds {", ".join(map(str, content))[:80]}{hint}')
     params = content.get(key, content.get('params'))
     if not isinstance(params, Mapping):
         raise OptionError('', f'{where}: {key!r} in it is no state dict')

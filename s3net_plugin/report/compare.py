@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
-from typing import Any, NamedTuple
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from s3net_plugin.report.table import ARROWS, METHODS, markdown_table, number
+from s3net_plugin.report.table import METHODS, bullets, markdown_table, metric_heads, number
 from s3net_plugin.utils.files import atomic_write
 
 # NTIRE 2021 depth guided image relighting challenge, any-to-any track (El Helou et al., CVPR Workshops 2021).
@@ -31,22 +31,10 @@ _MEASURES = {
     'calculate_mps': 'mps',
 }
 
-
-class Run(NamedTuple):
-    """A summary and the name that it goes by beside others."""
-
-    label: str
-    summary: dict[str, Any]
+Runs = Mapping[str, dict[str, Any]]  # summaries, each by the name that it goes by beside others
 
 
-class Line(NamedTuple):
-    """The means of one method of one run on one data set, by metric."""
-
-    label: str
-    means: dict[str, float | None]
-
-
-def read_runs(results: Sequence[Path]) -> list[Run]:
+def read_runs(results: Sequence[Path]) -> dict[str, dict[str, Any]]:
     """Read the summaries of test runs; where two have one name, the folders are their labels.
 
     Args:
@@ -58,8 +46,8 @@ def read_runs(results: Sequence[Path]) -> list[Run]:
     """
     summaries = [_read(path / 'summary.json' if path.is_dir() else path) for path in results]
     names = [summary['name'] for summary in summaries]
-    labels = names if len(set(names)) == len(names) else [str(path) for path in results]
-    return [Run(label, summary) for label, summary in zip(labels, summaries, strict=True)]
+    labels = names if len(set(names)) == len(names) else map(str, results)
+    return dict(zip(labels, summaries, strict=True))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -67,74 +55,68 @@ def _read(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(f'{path}: no such summary; `basicsr test.py` writes one where it has ground truth')
     try:
         summary = json.loads(path.read_text(encoding='utf-8'))
+        metrics = summary['settings']['metrics']
         for dataset, methods in summary['datasets'].items():
             # Everything that is read from here on.
             str(summary['name']), summary['images'][dataset], summary['settings']['resolution'][dataset]
-            for metric, settings in summary['settings']['metrics'].items():
-                settings['type'], settings['description'], ARROWS[settings['better']]
-                for method, scores in methods.items():
-                    METHODS[method], number(scores[metric]['mean'])
+            metric_heads(metrics), [setting['type'] + setting['description'] for setting in metrics.values()]
+            for method, scores in methods.items():
+                METHODS[method], [number(scores[metric]['mean']) for metric in metrics]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f'{path}: not a summary that `basicsr test.py` wrote ({error!r})') from None
     return summary
 
 
-def datasets(runs: Sequence[Run]) -> list[str]:
+def datasets(runs: Runs) -> list[str]:
     """Return the names of all data sets, in the order in which they come."""
-    return list(dict.fromkeys(dataset for run in runs for dataset in run.summary['datasets']))
+    return list(dict.fromkeys(dataset for summary in runs.values() for dataset in summary['datasets']))
 
 
-def metrics(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
+def metrics(runs: Runs) -> dict[str, dict[str, str]]:
     """Return the settings of all metrics by name, as the first run that has one gives them."""
     found: dict[str, dict[str, str]] = {}
-    for run in runs:
-        found = {**run.summary['settings']['metrics'], **found}
+    for summary in runs.values():
+        found |= {name: one for name, one in summary['settings']['metrics'].items() if name not in found}
     return found
 
 
-def lines(runs: Sequence[Run], dataset: str) -> list[Line]:
-    """Return what was measured on a data set: every run's network, then the baselines, once where they agree.
+def means(runs: Runs, dataset: str) -> dict[str, dict[str, float | None]]:
+    """Return ``[label][metric]`` of a data set: every run's network, then the baselines, once where they agree.
 
-    A run that was not tested on it has a line without means.
+    A run that was not tested on it has no means.
     """
-    result: list[Line] = []
-    baselines: dict[str, dict[str, dict[str, float | None]]] = {}
-    for run in runs:
-        if dataset not in run.summary['datasets']:
-            result.append(Line(run.label, {}))
-        for method, scores in run.summary['datasets'].get(dataset, {}).items():
-            means = {metric: score['mean'] for metric, score in scores.items()}
-            if method == 'model':
-                result.append(Line(run.label, means))
-            else:
-                baselines.setdefault(method, {})[run.label] = means
-    for method, by_run in baselines.items():
-        agree = all(means == next(iter(by_run.values())) for means in by_run.values())
-        for label, means in by_run.items():
-            result.append(Line(METHODS[method] if agree else f'{METHODS[method]} ({label})', means))
-            if agree:
-                break
-    return result
+    found: dict[str, dict[str, float | None]] = {}
+    for method, words in METHODS.items():
+        by_run = {
+            label: {metric: score['mean'] for metric, score in summary['datasets'][dataset][method].items()}
+            for label, summary in runs.items()
+            if method in summary['datasets'].get(dataset, {})
+        }
+        if method == 'model':
+            found = {label: by_run.get(label, {}) for label in runs}
+        elif len({str(values) for values in by_run.values()}) == 1:
+            found[words] = next(iter(by_run.values()))
+        else:
+            found |= {f'{words} ({label})': values for label, values in by_run.items()}
+    return found
 
 
-def published(metric: dict[str, str]) -> Iterator[tuple[str, float]]:
-    """Yield name and published value of every reference row for a metric; none for one that was not published."""
+def published(metric: Mapping[str, str]) -> dict[str, float]:
+    """Return the published value of every reference row for a metric; none for one that was not published."""
     measure = _MEASURES.get(metric['type'])
-    for name, values in PUBLISHED.items() if measure else ():
-        yield name, values[str(measure)]
+    return {name: values[measure] for name, values in PUBLISHED.items()} if measure else {}
 
 
-def differences(runs: Sequence[Run], dataset: str) -> list[str]:
+def differences(runs: Runs, dataset: str) -> list[str]:
     """Return a line for everything that keeps the runs' numbers on a data set from being comparable."""
     facts: dict[str, dict[str, str]] = {}
-    for run in runs:
-        if dataset not in run.summary['datasets']:
-            continue
-        settings = run.summary['settings']
-        described = {name: metric['description'] for name, metric in settings['metrics'].items()}
-        size = {'images': str(run.summary['images'][dataset]), 'pixels': settings['resolution'][dataset]}
-        for name, fact in {**size, **described}.items():
-            facts.setdefault(name, {})[run.label] = fact
+    for label, summary in runs.items():
+        if dataset in summary['datasets']:
+            settings = summary['settings']
+            described = {name: metric['description'] for name, metric in settings['metrics'].items()}
+            size = {'images': summary['images'][dataset], 'pixels': settings['resolution'][dataset]}
+            for name, fact in {**size, **described}.items():
+                facts.setdefault(name, {})[label] = fact
     return [
         f'not comparable, {name}: ' + '; '.join(f'{label}: {fact}' for label, fact in by_run.items())
         for name, by_run in facts.items()
@@ -142,40 +124,37 @@ def differences(runs: Sequence[Run], dataset: str) -> list[str]:
     ]
 
 
-def comparison_markdown(runs: Sequence[Run], *, with_published: bool = True) -> str:
+def comparison_markdown(runs: Runs, *, with_published: bool = True) -> str:
     """Return one table a data set: means of the runs and the baselines, then the published rows, then the settings."""
-    parts = []
-    settings = metrics(runs)
+    settings, parts = metrics(runs), []
     for dataset in datasets(runs):
-        rows = [[line.label, *(_cell(line, metric) for metric in settings)] for line in lines(runs, dataset)]
+        rows = [
+            [label, *(number(values[metric]) if metric in values else '-' for metric in settings)]  # not measured
+            for label, values in means(runs, dataset).items()
+        ]
         for name in PUBLISHED if with_published else ():
-            values = {metric: dict(published(setting)).get(name) for metric, setting in settings.items()}
-            if any(value is not None for value in values.values()):
-                rows.append([name, *('' if value is None else f'{value:.4f}' for value in values.values())])
-        head = [f'{dataset}, means', *(f'{name} {ARROWS[setting["better"]]}' for name, setting in settings.items())]
+            known = [published(setting).get(name) for setting in settings.values()]
+            if any(known):
+                rows.append([name, *(number(value) if value else '' for value in known)])
         notes = [*differences(runs, dataset), *([PUBLISHED_NOTE] if with_published else [])]
-        parts += [markdown_table(head, rows), *(['\n'.join(f'- {note}' for note in notes)] if notes else [])]
-    described = '\n'.join(f'- {name}: {setting["description"]}' for name, setting in settings.items())
-    return '\n\n'.join([*parts, described])
+        parts += [markdown_table([f'{dataset}, means', *metric_heads(settings)], rows), bullets(notes)]
+    parts.append(bullets(f'{name}: {setting["description"]}' for name, setting in settings.items()))
+    return '\n\n'.join(filter(None, parts))
 
 
-def _cell(line: Line, metric: str) -> str:
-    return number(line.means[metric]) if metric in line.means else '-'  # not measured
-
-
-def write_chart(runs: Sequence[Run], path: Path, *, with_published: bool = True) -> None:
+def write_chart(runs: Runs, path: Path, *, with_published: bool = True) -> None:
     """Draw the means: one chart a metric, a group of bars a data set, the published values as dashed lines.
 
     Raises are those of ``save_figure``.
     """
-    measured = {dataset: lines(runs, dataset) for dataset in datasets(runs)}
+    measured = {dataset: means(runs, dataset) for dataset in datasets(runs)}
     settings = metrics(runs)
     bars = max(map(len, measured.values())) * len(measured)
     figure = Figure(figsize=(max(4.5, 0.5 * bars) * len(settings), 5.5), layout='constrained')
     charts = figure.subplots(1, len(settings), squeeze=False)[0]
     for axes, (metric, setting) in zip(charts, settings.items(), strict=True):
         _bars(axes, measured, metric)
-        for index, (name, value) in enumerate(published(setting) if with_published else ()):
+        for index, (name, value) in enumerate(published(setting).items() if with_published else ()):
             axes.axhline(value, color=str(0.2 + 0.35 * index), linestyle='--', linewidth=1.2, label=name)
         axes.set_title(f'{metric} ({setting["better"]} is better)')
         axes.margins(y=0.1)
@@ -184,16 +163,13 @@ def write_chart(runs: Sequence[Run], path: Path, *, with_published: bool = True)
     save_figure(figure, path)
 
 
-def _bars(axes: Axes, measured: dict[str, list[Line]], metric: str) -> None:
-    labels = list(dict.fromkeys(line.label for dataset in measured.values() for line in dataset))
+def _bars(axes: Axes, measured: dict[str, dict[str, dict[str, float | None]]], metric: str) -> None:
+    labels = list(dict.fromkeys(label for dataset in measured.values() for label in dataset))
     width = 0.8 / len(labels)
     for index, label in enumerate(labels):
-        found = [(group, line) for group, dataset in enumerate(measured.values()) for line in dataset]
-        means = {group: line.means.get(metric) for group, line in found if line.label == label}
-        shown = {group: mean for group, mean in means.items() if mean is not None}
-        places = [group - 0.4 + (index + 0.5) * width for group in shown]
-        drawn = axes.bar(places, list(shown.values()), 0.9 * width, label=label)
-        axes.bar_label(drawn, fmt='%.3g', fontsize=8)
+        found = {group: dataset.get(label, {}).get(metric) for group, dataset in enumerate(measured.values())}
+        shown = {group - 0.4 + (index + 0.5) * width: mean for group, mean in found.items() if mean is not None}
+        axes.bar_label(axes.bar(list(shown), list(shown.values()), 0.9 * width, label=label), fmt='%.3g', fontsize=8)
     axes.set_xticks(range(len(measured)), list(measured))
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from statistics import fmean
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -46,27 +46,24 @@ def write_curves(runs: Mapping[str, Mapping[str, Curve]], path: Path) -> None:
     save_figure(figure, path)
 
 
-def running_mean(values: Sequence[float], radius: int) -> list[float]:
+def running_mean(values: np.ndarray, radius: int) -> np.ndarray:
     """Return the mean of each value and of up to ``radius`` finite ones on either side; nan stays nan."""
-    means = []
-    for i, value in enumerate(values):
-        near = [v for v in values[max(0, i - radius) : i + radius + 1] if math.isfinite(v)]
-        means.append(fmean(near) if math.isfinite(value) else math.nan)
-    return means
+    window = np.ones(2 * radius + 1)
+    sums, counts = (np.convolve(part, window)[radius:-radius] for part in (np.nan_to_num(values), ~np.isnan(values)))
+    return np.where(np.isnan(values), np.nan, sums / np.maximum(counts, 1))
 
 
 def _draw(axes: Axes, curves: Mapping[str, Curve], labels: list[str]) -> None:
     for label, curve in curves.items():
         colour = f'C{labels.index(label)}'
-        points = sorted(curve.items())
-        values = [value if math.isfinite(value) else math.nan for _, value in points]
-        iterations = [iteration for iteration, _ in points]
-        if len(points) < FEW:
+        iterations, values = np.array(sorted(curve.items())).T
+        values[lost := ~np.isfinite(values)] = np.nan
+        if len(values) < FEW:
             axes.plot(iterations, values, colour, marker='.', linewidth=1.2, label=label)
         else:
             axes.plot(iterations, values, colour, linewidth=0.8, alpha=0.3)
-            axes.plot(iterations, running_mean(values, len(points) // FEW), colour, linewidth=1.4, label=label)
-        lost = [iteration for iteration, value in points if not math.isfinite(value)]
-        if lost:
+            axes.plot(iterations, running_mean(values, len(values) // FEW), colour, linewidth=1.4, label=label)
+        if lost.any():
             bottom = axes.get_xaxis_transform()  # x in data, y in parts of the axes
-            axes.plot(lost, [0.03] * len(lost), colour, marker='x', linestyle='', transform=bottom, label='not finite')
+            low = np.full(lost.sum(), 0.03)
+            axes.plot(iterations[lost], low, 'x', color=colour, transform=bottom, label='not finite')

@@ -67,13 +67,8 @@ def complexity(network: nn.Module, shape: Sequence[int], device: torch.device, s
     """Count the parameters of ``network`` and, with mmengine's analysis, its FLOPs and activations.
 
     As mmengine counts: one multiply-add is one FLOP, activations are the output elements of convolutions and matrix
-    products. Both need a run of the network each, on a copy that is dropped. Where that fails, or would take longer
-    than ``LIMIT_SECONDS``, they are None, and the log says why.
-
-    Args:
-        network: on ``device``.
-        shape: of one input, (C, H, W).
-        seconds: what one run on such an input takes.
+    products. Both need a run of the network each, of ``seconds`` on an input (C, H, W), on a copy that is dropped.
+    Where that fails, or would take longer than ``LIMIT_SECONDS``, they are None, and the log says why.
     """
     result: dict[str, Any] = {
         'complexity_input': [1, *shape],
@@ -81,8 +76,9 @@ def complexity(network: nn.Module, shape: Sequence[int], device: torch.device, s
         'flops': None,
         'activations': None,
     }
+    logger = logging.getLogger('basicsr')
     if 2 * seconds > LIMIT_SECONDS:
-        logging.getLogger('basicsr').info(f'FLOPs are not counted: it would take about {2 * seconds:.0f} s.')
+        logger.info(f'FLOPs are not counted: it would take about {2 * seconds:.0f} s.')
         return result
     # Half a second to import, and only a test run needs it.
     from mmengine.analysis import ActivationAnalyzer, FlopAnalyzer
@@ -98,8 +94,6 @@ def complexity(network: nn.Module, shape: Sequence[int], device: torch.device, s
                 result[name] = int(analysis.total())
     except Exception as error:  # any network of any plugin: what cannot be traced can fail in any way
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        logging.getLogger('basicsr').info(
-            f'FLOPs and activations are not counted: the network cannot be traced ({reason}).'
-        )
+        logger.info(f'FLOPs and activations are not counted: the network cannot be traced ({reason}).')
         result |= {'flops': None, 'activations': None}
     return result

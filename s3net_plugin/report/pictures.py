@@ -19,24 +19,15 @@ MARGIN = 8
 
 
 def error_map(output: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the absolute error, averaged over the channels, in colours: black is 0, white is 64 of 255 or more.
-
-    Args:
-        output, target: (H, W, 3), uint8.
-    """
+    """Return the absolute error of (H, W, 3) uint8, averaged over the channels, in colours: black is 0, white is 64 of
+    255 or more."""
     error = cv2.absdiff(output, target).mean(axis=2)
     return cv2.applyColorMap(np.clip(error * 4, 0, 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
 
 
 def labelled_row(tiles: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Set images side by side, each under its label; all take the height of the first, and small ones are enlarged.
-
-    Args:
-        tiles: label -> (H, W, 3), uint8, BGR.
-
-    Returns:
-        (H', W', 3), uint8, BGR.
-    """
+    """Set (H, W, 3) uint8 BGR images side by side, each under its label, as one image of the same kind; all take the
+    height of the first, and small ones are enlarged."""
     height = max(next(iter(tiles.values())).shape[0], MIN_TILE)
     bar = max(20, height // 14)
     font = ImageFont.load_default(size=bar * 0.7)
@@ -52,11 +43,8 @@ def labelled_row(tiles: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def relight_panel(views: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return the panel of one result; ``target`` and the error that needs it are left out where there is no target.
-
-    Args:
-        views: (H, W, 3) uint8 BGR images under any of ``input``, ``guide``, ``output``, ``target``.
-    """
+    """Return the panel of one result: (H, W, 3) uint8 BGR images under any of ``input``, ``guide``, ``output``,
+    ``target``, and the error where there is a target."""
     tiles = {name: views[name] for name in ('input', 'guide', 'output', 'target') if name in views}
     if 'output' in views and 'target' in views:
         tiles['error (white: 64/255)'] = error_map(views['output'], views['target'])
@@ -64,27 +52,15 @@ def relight_panel(views: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def downscale(panel: np.ndarray, tile_height: int) -> np.ndarray:
-    """Scale a panel down, by area, until its images are ``TILE`` pixels high and it is ``MAX_WIDTH`` wide at most.
-
-    Args:
-        panel: (H, W, 3), uint8.
-        tile_height: the height that its images have now.
-    """
+    """Scale a panel (H, W, 3) of uint8 down, by area, until its images, ``tile_height`` high now, are ``TILE`` pixels
+    high and it is ``MAX_WIDTH`` wide at most."""
     scale = min(1, TILE / tile_height, MAX_WIDTH / panel.shape[1])
     size = (max(1, round(panel.shape[1] * scale)), max(1, round(panel.shape[0] * scale)))
     return panel if scale == 1 else cv2.resize(panel, size, interpolation=cv2.INTER_AREA)
 
 
 def section(title: str, panels: Iterable[tuple[str, np.ndarray]]) -> np.ndarray:
-    """Stack panels, each under its caption, below a title; as wide as the widest of all these, and nothing is cut.
-
-    Args:
-        title: of the section.
-        panels: (caption, (H, W, 3) uint8).
-
-    Returns:
-        (H', W', 3), uint8.
-    """
+    """Stack (H, W, 3) uint8 panels, each under its caption, below a title; as wide as the widest, nothing is cut."""
     parts = [_text(title, 22)]
     for caption, panel in panels:
         parts += [_text(caption, 15), np.pad(panel, ((0, MARGIN), (MARGIN, MARGIN), (0, 0)), constant_values=255)]

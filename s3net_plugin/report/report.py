@@ -16,7 +16,7 @@ from s3net_plugin.report.environment import peak_memory
 from s3net_plugin.report.pictures import downscale, relight_panel, section, stack, write_picture
 from s3net_plugin.report.summary import Row, add_dataset, metrics_csv, notable, start_summary
 from s3net_plugin.report.table import dataset_markdown, summary_markdown
-from s3net_plugin.utils.files import atomic_write
+from s3net_plugin.utils.files import write_text
 
 
 class Report:
@@ -43,12 +43,9 @@ class Report:
         """Add a data set. Without rows the report stays as it is, and the log says why there are none.
 
         Args:
-            dataset: what was tested; ``dataset.opt['name']`` is its name.
+            dataset: what was tested.
             rows: the scores of its images, in their order.
             view: index -> the images of that sample as ``relight_panel`` takes them, computed again.
-
-        Raises:
-            OSError: a file cannot be written.
         """
         name = dataset.opt['name']
         self._waiting = [other for other in self._waiting if other != name]
@@ -61,17 +58,17 @@ class Report:
             return
         folder = Path(self._opt['path']['results_root'])
         self._rows[name] = rows
-        _write(folder / 'metrics.csv', metrics_csv(self._rows))
+        write_text(folder / 'metrics.csv', metrics_csv(self._rows))
         memory = peak_memory(self._device)
         if not self._summary:
             shape = dataset[0]['lq'].shape
             self._summary = start_summary(self._opt, self._network, shape, self._device, rows[0].seconds)
-        self._summary['peak_memory'] = max(memory, self._summary.get('peak_memory', memory), key=_bytes)
+        before = self._summary.get('peak_memory', memory)
+        self._summary['peak_memory'] = max(before, memory, key=lambda one: one['bytes'] or 0)
         best_first = add_dataset(self._summary, name, rows)
         self._write_summary()
-        logging.getLogger('basicsr').info(
-            f'Scores, beside what costs nothing to beat:\n{dataset_markdown(self._summary, name)}\n'
-        )
+        table = dataset_markdown(self._summary, name)
+        logging.getLogger('basicsr').info(f'Scores, beside what costs nothing to beat:\n{table}\n')
         self._sections.append(self._section(name, best_first, view))
         write_picture(folder / 'contact_sheet.png', stack(self._sections))
         if self._device.type == 'cuda':
@@ -81,8 +78,9 @@ class Report:
     def _write_summary(self) -> None:
         folder = Path(self._opt['path']['results_root'])
         self._summary['not_tested'] = self._waiting
-        _write(folder / 'summary.json', json.dumps(self._summary, indent=2, ensure_ascii=False, allow_nan=False) + '\n')
-        _write(folder / 'summary.md', summary_markdown(self._summary))
+        text = json.dumps(self._summary, indent=2, ensure_ascii=False, allow_nan=False)
+        write_text(folder / 'summary.json', text + '\n')
+        write_text(folder / 'summary.md', summary_markdown(self._summary))
 
     def _section(
         self, name: str, best_first: Sequence[Row], view: Callable[[int], Mapping[str, np.ndarray]]
@@ -96,12 +94,3 @@ class Report:
             panel = downscale(relight_panel(views), tile_height=views['output'].shape[0])
             panels.append((f'{kind}   {scores}   {row.image}', panel))
         return section(f'{name}: best, median and worst of {len(best_first)} images {order}', panels)
-
-
-def _bytes(memory: dict[str, Any]) -> int:
-    return memory['bytes'] or 0
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_write(path) as aside:
-        aside.write_text(text, encoding='utf-8', newline='\n')

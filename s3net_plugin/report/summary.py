@@ -7,9 +7,10 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from torch import nn
@@ -40,19 +41,11 @@ def start_summary(
 ) -> dict[str, Any]:
     """Return the part of the summary that holds for the whole run, with room for its data sets.
 
-    Args:
-        opt: BasicSR's options, with every metric's ``better`` filled in where it is not 'higher'.
-        network: on ``device``, with its weights.
-        shape: of the first input, (C, H, W).
-        seconds: what the network takes for it.
+    Every metric's ``better`` is filled in where it is not 'higher'; the first input (C, H, W) takes ``seconds``.
     """
     metrics = {
-        name: {
-            'type': options['type'],
-            'better': options.get('better', 'higher'),
-            'description': describe_metric(options),
-        }
-        for name, options in opt['val']['metrics'].items()
+        name: {'type': one['type'], 'better': one.get('better', 'higher'), 'description': describe_metric(one)}
+        for name, one in opt['val']['metrics'].items()
     }
     settings = {'metrics': metrics, 'range': 'uint8, [0, 255]', **weights(opt['path']), 'resolution': {}}
     return {
@@ -127,26 +120,20 @@ def means_and_medians(rows: Sequence[Row]) -> dict[str, dict[str, dict[str, floa
     result: dict[str, dict[str, dict[str, float | None]]] = {}
     for method in dict.fromkeys(row.method for row in rows):
         scores = [row.scores for row in rows if row.method == method]
-        result[method] = {}
-        for metric in scores[0]:
-            values = [score[metric] for score in scores]
-            broken = any(map(math.isnan, values))
-            result[method][metric] = {
-                'mean': finite(math.nan if broken else mean(values)),
-                'median': finite(math.nan if broken else median(values)),
+        columns = {metric: np.array([score[metric] for score in scores]) for metric in scores[0]}
+        with np.errstate(invalid='ignore'):  # of the mean of infinities
+            result[method] = {
+                metric: {'mean': finite(column.mean()), 'median': finite(np.median(column))}
+                for metric, column in columns.items()
             }
     return result
 
 
 def ranked(rows: Sequence[Row], metric: str, better: str) -> list[Row]:
     """Return the network's rows, the best first; a score that is no number comes last."""
-    sign = 1 if better == 'lower' else -1
-
-    def key(row: Row) -> tuple[bool, float]:
-        score = row.scores[metric]
-        return (True, 0.0) if math.isnan(score) else (False, sign * score)
-
-    return sorted((row for row in rows if row.method == 'model'), key=key)
+    rows = [row for row in rows if row.method == 'model']
+    scores = np.array([row.scores[metric] for row in rows])
+    return [rows[index] for index in np.argsort(scores if better == 'lower' else -scores, kind='stable')]
 
 
 def worst(best_first: Sequence[Row], count: int = 5) -> list[dict[str, Any]]:
@@ -164,9 +151,8 @@ def notable(best_first: Sequence[Row]) -> list[tuple[str, Row]]:
     """
     total = len(best_first)
     each = 2 if total >= 6 else 1
-    starts = {'best': 0, 'median': (total - each) // 2, 'worst': total - each}
     names: dict[int, str] = {}
-    for name, start in starts.items():
+    for name, start in (('best', 0), ('median', (total - each) // 2), ('worst', total - each)):
         for position in range(start, start + each):
             names.setdefault(position, name)
     return [(name, best_first[position]) for position, name in names.items()]
@@ -174,4 +160,4 @@ def notable(best_first: Sequence[Row]) -> list[tuple[str, Row]]:
 
 def finite(value: float) -> float | None:
     """Return ``value``, or None for what JSON has no number for."""
-    return value if math.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None

@@ -11,7 +11,6 @@ METHODS = {
     'colour_transfer': 'colour transfer',
     'shading_transfer': 'shading transfer',
 }
-ARROWS = {'higher': '↑', 'lower': '↓'}
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -21,6 +20,17 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
     lines.insert(1, ' | '.join('-' * width for width in widths))
     return '\n'.join(f'| {line} |' for line in lines)
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """Return a list in Markdown."""
+    return '\n'.join(f'- {line}' for line in lines)
+
+
+def metric_heads(metrics: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return the heads of the columns of metrics: their names, and whether higher or lower is better."""
+    arrows = {'higher': '↑', 'lower': '↓'}
+    return [f'{name} {arrows[metric["better"]]}' for name, metric in metrics.items()]
 
 
 def number(value: float | None) -> str:
@@ -41,19 +51,18 @@ def count(value: int | None) -> str:
 def dataset_markdown(summary: Mapping[str, Any], dataset: str) -> str:
     """Return the table of one data set: the network and what costs nothing to beat, means and medians."""
     settings = summary['settings']
-    methods = summary['datasets'][dataset]
     metrics = settings['metrics']
     rows = [
         [METHODS[method], *(f'{number(scores[m]["mean"])} ({number(scores[m]["median"])})' for m in metrics)]
-        for method, scores in methods.items()
+        for method, scores in summary['datasets'][dataset].items()
     ]
-    head = ['mean (median)', *(f'{name} {ARROWS[metric["better"]]}' for name, metric in metrics.items())]
-    notes = [f'- {name}: {metric["description"]}' for name, metric in metrics.items()]
     facts = (
         f'{summary["images"][dataset]} images, {settings["resolution"][dataset]} pixels, {settings["range"]}; '
         f'the network runs at {summary["images_per_second"][dataset]:.4g} images/s (median)'
     )
-    return '\n'.join([f'## {dataset}', '', facts, '', markdown_table(head, rows), '', *notes])
+    table = markdown_table(['mean (median)', *metric_heads(metrics)], rows)
+    notes = bullets(f'{name}: {metric["description"]}' for name, metric in metrics.items())
+    return '\n\n'.join([f'## {dataset}', facts, table, notes])
 
 
 def summary_markdown(summary: Mapping[str, Any]) -> str:
@@ -65,15 +74,15 @@ def summary_markdown(summary: Mapping[str, Any]) -> str:
         head = ['worst images', *summary['settings']['metrics']]
         rows = [[row['image'], *(number(row[metric]) for metric in head[1:])] for row in worst]
         parts += [dataset_markdown(summary, dataset), markdown_table(head, rows)]
-    parts += ['## This run', _facts(summary)]
+    parts += ['## This run', bullets(f'{name}: {fact}' for name, fact in _facts(summary).items())]
     return '\n\n'.join(parts) + '\n'
 
 
-def _facts(summary: Mapping[str, Any]) -> str:
+def _facts(summary: Mapping[str, Any]) -> dict[str, str]:
     settings, memory, hardware = summary['settings'], summary['peak_memory'], summary['hardware']
     averaged = {True: 'averaged (EMA)', False: 'not averaged', None: 'averaged or not: the file does not say'}
     peak = 'unknown' if memory['bytes'] is None else f'{memory["bytes"] / 2**20:.0f} MiB'
-    facts = {
+    return {
         'weights': f'{settings["weights"]}, {averaged[settings["ema"]]}' if settings['weights'] else 'none loaded',
         'parameters': count(summary['parameters']),
         'for an input of ' + ' x '.join(map(str, summary['complexity_input'])): (
@@ -84,4 +93,3 @@ def _facts(summary: Mapping[str, Any]) -> str:
         'versions': ', '.join(f'{name} {version}' for name, version in summary['versions'].items()),
         'Git commit': summary['git'] or 'not in a repository',
     }
-    return '\n'.join(f'- {name}: {fact}' for name, fact in facts.items())

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from s3net_plugin.config.shipped import find_option_file
-from s3net_plugin.config.yaml_file import read_option_file
 from s3net_plugin.utils.errors import DataError, OptionError, RunError
 from s3net_plugin.utils.logger import announce, is_first_process, log_traceback
+from s3net_plugin.utils.yaml_file import read_option_file
 
 USAGE = 'usage: basicsr train.py|test.py -opt OPTIONS.yml [BasicSR flags]'
 _INTERRUPTED = {
@@ -65,7 +65,7 @@ def run(job: str, argv: Sequence[str]) -> None:
 
     from s3net_plugin.config.check import check_options
     from s3net_plugin.config.values import registered
-    from s3net_plugin.running import pipeline, resume
+    from s3net_plugin.running import pipeline, resume, run_folder
     from s3net_plugin.utils import distributed, preemption
 
     processes = distributed.launcher_world_size(args.launcher)
@@ -73,7 +73,12 @@ def run(job: str, argv: Sequence[str]) -> None:
     _find_pretrained(opt)
     resumes = job == 'train' and resume.can_resume(opt, auto_resume=args.auto_resume, debug=args.debug)
     check_options(opt, is_train=job == 'train', where=args.opt, resumes=resumes, processes=processes)
-    _check_folder(job, args, opt, resumes)
+    if is_first_process():  # which makes the folder
+        folder = run_folder.run_folder(opt, is_train=job == 'train', debug=args.debug)
+        if not resumes:
+            run_folder.check_overwrite(folder, opt, args.opt)
+        if job == 'train' and folder.is_dir():
+            run_folder.lock_folder(folder)
     if job == 'train':
         if getattr(registered(MODEL_REGISTRY, opt['model_type'], 'model_type'), 'stops_on_signals', False):
             preemption.listen()
@@ -97,37 +102,22 @@ def _find_pretrained(opt: dict[str, Any]) -> None:
         announce(f'path:pretrain_network_g: {PRETRAINED} is {here}, not the weights in the package')
 
 
-def _check_folder(job: str, args: argparse.Namespace, opt: dict[str, Any], resumes: bool) -> None:
-    """Check the folder that the run will write to, in the first process, which makes it."""
-    from s3net_plugin.running import run_folder
-
-    if not is_first_process():
-        return
-    folder = run_folder.run_folder(opt, is_train=job == 'train', debug=args.debug)
-    if not resumes:
-        run_folder.check_overwrite(folder, opt, args.opt)
-    if job == 'train' and folder.is_dir():
-        run_folder.lock_folder(folder)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console command; returns the exit status (2 for options that have to be changed)."""
     argv = list(sys.argv[1:] if argv is None else argv)
     # Threads that sleep while they wait: spinning ones are ten times slower on a machine that is busy.
     os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
     job = argv[0].removesuffix('.py') if argv else ''
+    if job in ('-h', '--help'):
+        print(USAGE)
+        return 0
     if job not in ('train', 'test'):
-        if job in ('-h', '--help'):
-            print(USAGE)
-            return 0
         print(f'{USAGE}\nbasicsr: error: {f"no command {argv[0]!r}" if argv else "no command given"}', file=sys.stderr)
         return 2
     try:
         run(job, argv[1:])
-    except OptionError as error:
-        return _fail(error, 2, everywhere=True)
-    except RunError as error:
-        return _fail(error, 1, everywhere=True)
+    except (OptionError, RunError) as error:
+        return _fail(error, 2 if isinstance(error, OptionError) else 1, everywhere=True)
     except DataError as error:
         return _fail(error, 1, everywhere=False)
     except KeyboardInterrupt:

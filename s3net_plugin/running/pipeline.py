@@ -77,13 +77,8 @@ def train(opt: dict[str, Any], args: Namespace) -> None:
 
 def test(opt: dict[str, Any], args: Namespace) -> None:
     """Run ``basicsr.test.test_pipeline`` likewise."""
-    with (
-        _mended_models(),
-        replaced(
-            basicsr.test,
-            parse_options=lambda root, is_train: (complete_options(opt, args, is_train=is_train), args),
-        ),
-    ):
+    options = complete_options(opt, args, is_train=False)
+    with _mended_models(), replaced(basicsr.test, parse_options=lambda root, is_train: (options, args)):
         basicsr.test.test_pipeline(str(Path.cwd()))
 
 

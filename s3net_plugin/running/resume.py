@@ -39,9 +39,8 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     try:
         state, checkpoints = _load(opt, Path(path))
     except (OSError, ValueError) as error:
-        raise OptionError(
-            f'path:resume_state: {error} (networks are looked for in the folder of this run, by every process)'
-        ) from None
+        hint = 'networks are looked for in the folder of this run, by every process'
+        raise OptionError(f'path:resume_state: {error} ({hint})') from None
     if state['iter'] > opt['train']['total_iter']:
         raise OptionError(f'train:total_iter: {opt["train"]["total_iter"]}, but the run is at {state["iter"]} already')
     for key, content in checkpoints.items():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from s3net_plugin.utils.errors import OptionError
+from s3net_plugin.utils.yaml_file import texts
 
 try:
     import fcntl
@@ -19,6 +19,7 @@ except ImportError:  # Windows
 
 # Any of these tells a folder that a run has made.
 _TRACES = ('models', 'training_states', 'visualization', 'metrics.csv', 'summary.json', '.lock', '*.log')
+_NO_INPUT = ('experiments_root', 'results_root', 'name', 'type', 'suffix')
 
 _held: list[Any] = []
 
@@ -58,24 +59,12 @@ def check_overwrite(folder: Path, opt: dict[str, Any], option_file: str) -> None
     where = folder.resolve()
     if not folder.is_dir() or (any(folder.iterdir()) and not any(any(folder.glob(trace)) for trace in _TRACES)):
         raise OptionError(f'{folder}: is there and is not of a run; it would be renamed, so choose another folder')
-    for place, text in [('working directory', '.'), ('option file', option_file), *_texts(opt)]:
+    named = [one for one in texts(opt) if one[0].rpartition(':')[2] not in _NO_INPUT]
+    for place, text in [('working directory', '.'), ('option file', option_file), *named]:
         path = Path(text).expanduser()
         if len(text) < 1000 and os.path.lexists(path) and path.resolve().is_relative_to(where):
-            raise OptionError(
-                f'{place}: {text} is in {folder}, which would be renamed to make room for this run; '
-                'give the run another name'
-            )
-
-
-def _texts(section: Any, place: str = '') -> Iterator[tuple[str, str]]:
-    items = section.items() if isinstance(section, dict) else enumerate(section) if isinstance(section, list) else ()
-    for key, value in items:
-        where = f'{place}:{key}' if place else str(key)
-        if isinstance(value, str):
-            if key not in ('experiments_root', 'results_root', 'name', 'type', 'suffix'):
-                yield where, value
-        else:
-            yield from _texts(value, where)
+            problem = f'{text} is in {folder}, which would be renamed to make room for this run'
+            raise OptionError(f'{place}: {problem}; give the run another name')
 
 
 def lock_folder(folder: Path) -> None:
@@ -99,9 +88,8 @@ def lock_folder(folder: Path) -> None:
         raise OptionError(f'{folder}: another run is writing to it; wait, or rename one') from None
     except BlockingIOError:
         file.seek(0)
-        raise OptionError(
-            f'{folder}: another run is writing to it ({file.read().strip()}); wait, or rename one'
-        ) from None
+        other = file.read().strip()
+        raise OptionError(f'{folder}: another run is writing to it ({other}); wait, or rename one') from None
     except OSError:  # a file system without locks
         return
     file.truncate(0)

@@ -138,10 +138,7 @@ def state_dict_mismatch(expected: Mapping[str, torch.Tensor], got: Mapping[str, 
 
 def without_pretraining(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a network whose weights are about to be set, so that no file is asked for twice."""
-    plain_options = dict(deepcopy(options))
-    if 'encoder_weights' in plain_options:
-        plain_options['encoder_weights'] = None
-    return plain_options
+    return {name: None if name == 'encoder_weights' else deepcopy(value) for name, value in options.items()}
 
 
 def plain(value: Any) -> Any:
@@ -154,14 +151,9 @@ def plain(value: Any) -> Any:
 
 
 def check_fit(
-    net: nn.Module,
-    name: str,
-    options: Mapping[str, Any],
-    content: Mapping[str, Any],
-    params: Mapping[str, Any],
-    where: str,
+    net: nn.Module, name: str, options: Mapping[str, Any], content: Any, params: Mapping[str, Any], where: str
 ) -> None:
-    """Check that a checkpoint belongs to a network.
+    """Check that the weights ``params`` in a checkpoint's ``content`` belong to a network with ``options``.
 
     Options that leave all shapes as they are can change what the network computes. Of this package's archs all do; of
     others, where some do not, only what does not fit is refused.
@@ -194,12 +186,11 @@ def describe_difference(stored: Any, wanted: Mapping[str, Any]) -> str:
     if stored['type'] != wanted['type']:
         return f'type is {stored["type"]} there and {wanted["type"]} here'
     there, here = _effective(stored), _effective(wanted)
-    different = [
+    return ', '.join(
         f'{name} is {_yaml(there.get(name))} there and {_yaml(here.get(name))} here'
         for name in sorted({*there, *here} - {'encoder_weights'})
         if there.get(name) != here.get(name)
-    ]
-    return ', '.join(different)
+    )
 
 
 def _effective(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,17 +72,15 @@ def _export_slurm(port: int | None) -> None:
         os.environ['MASTER_PORT'] = str(port)
     os.environ.setdefault('MASTER_PORT', '29500')
     if 'MASTER_ADDR' not in os.environ:
-        names = _expand(nodes).split()
+        ask = ['scontrol', 'show', 'hostnames', nodes]
+        try:
+            names = subprocess.run(ask, capture_output=True, text=True).stdout.split()
+        except FileNotFoundError:
+            hint = 'scontrol is not on the PATH; set MASTER_ADDR to the first node'
+            raise OptionError(f'--launcher slurm: {hint}') from None
         if not names:
             raise OptionError(f'--launcher slurm: scontrol names no node of SLURM_NODELIST {nodes!r}; set MASTER_ADDR')
         os.environ['MASTER_ADDR'] = names[0]
-
-
-def _expand(nodes: str) -> str:
-    try:
-        return subprocess.run(['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True).stdout
-    except FileNotFoundError:
-        raise OptionError('--launcher slurm: scontrol is not on the PATH; set MASTER_ADDR to the first node') from None
 
 
 def wrap(net: nn.Module, device: torch.device, find_unused_parameters: bool) -> DistributedDataParallel:

@@ -28,8 +28,9 @@ def download(place: str, what: str, url: str, fetch: Callable[[], T], instead: s
         FileNotFoundError: they are not to be had; said within ``PATIENCE`` seconds if nothing answers.
     """
     hub = url.startswith(huggingface_hub.constants.ENDPOINT)
+    ask = huggingface_hub.get_hf_file_metadata if hub else urllib.request.urlopen
     try:
-        _in_time(lambda: _ask_hub(url) if hub else urllib.request.urlopen(url, timeout=PATIENCE).close())
+        _in_time(lambda: ask(url, timeout=PATIENCE))
         return fetch()
     except Exception as error:  # the classes differ between clients and their versions
         reason = str(error).strip().partition('\n')[0] or type(error).__name__
@@ -38,11 +39,7 @@ def download(place: str, what: str, url: str, fetch: Callable[[], T], instead: s
         ) from error
 
 
-def _ask_hub(url: str) -> None:
-    huggingface_hub.get_hf_file_metadata(url, timeout=PATIENCE)
-
-
-def _in_time(ask: Callable[[], None]) -> None:
+def _in_time(ask: Callable[[], object]) -> None:
     """In a thread, because no timeout of a client covers a name server that keeps silent."""
     outcome: list[Exception | None] = []
 

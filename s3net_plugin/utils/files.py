@@ -9,6 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8, whole or not at all."""
+    with atomic_write(path) as aside:
+        aside.write_text(text, encoding='utf-8', newline='\n')
+
+
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a name beside ``path`` to write to; it becomes ``path`` at the end, and is removed if anything fails.

@@ -41,9 +41,8 @@ def no_log_file_yet() -> Iterator[None]:
 def log_traceback(error: BaseException) -> None:
     """Write the traceback of an error that ends the run to the log file, if there is one by now; to nothing else."""
     logger = logging.getLogger('basicsr')
-    record = logger.makeRecord(
-        logger.name, logging.CRITICAL, __file__, 0, 'the run has failed', (), (type(error), error, error.__traceback__)
-    )
+    trace = (type(error), error, error.__traceback__)
+    record = logger.makeRecord(logger.name, logging.CRITICAL, __file__, 0, 'the run has failed', (), trace)
     for handler in logger.handlers:
         if isinstance(handler, logging.FileHandler):
             handler.handle(record)

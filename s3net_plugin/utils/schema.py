@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import Self
 
 from s3net_plugin.utils.errors import OptionError
@@ -65,6 +65,22 @@ class Section(BaseModel):
             choices = re.findall(r"'(\w+)'", str(error['ctx']['expected']))
             return OptionError(name, f'{value!r} is unknown', suggestion(value, choices))
         return OptionError(name, f'{value!r} is not {words}')
+
+
+class StockSection(Section):
+    """A section in which BasicSR passes over what it does not know."""
+
+    model_config = ConfigDict(extra='ignore')
+
+
+def iterations(smallest: int, default: Any = ...) -> Any:
+    """A field for a number of iterations; a float such as 5.0e+3 counts, as BasicSR's files write it."""
+    return Field(default, ge=smallest, multiple_of=1, description=f'a number of iterations, at least {smallest}')
+
+
+def flag(default: Any = ...) -> Any:
+    """A field for true or false."""
+    return Field(default, description='true or false')
 
 
 def unknown_option(name: object, known: Any) -> OptionError:

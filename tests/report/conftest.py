@@ -1,6 +1,8 @@
 import logging
+from contextlib import contextmanager
 
 import pytest
+from matplotlib.figure import Figure
 
 from s3net_plugin.report.summary import Row
 
@@ -22,7 +24,15 @@ def make_rows():
 
 
 @pytest.fixture
-def messages():
+def drawn(monkeypatch):
+    """The figures that would be written."""
+    figures = []
+    monkeypatch.setattr(Figure, 'savefig', lambda self, path, dpi: (figures.append(self), path.write_bytes(b'x')))
+    return figures
+
+
+@contextmanager
+def listen():
     """What BasicSR's logger is given."""
     found = []
     handler = logging.Handler()
@@ -34,3 +44,9 @@ def messages():
     yield found
     logger.removeHandler(handler)
     logger.setLevel(level)
+
+
+@pytest.fixture
+def messages():
+    with listen() as found:
+        yield found

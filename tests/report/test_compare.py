@@ -1,10 +1,9 @@
-import copy
 import json
 import re
 
 import pytest
 
-from s3net_plugin.report.compare import comparison_markdown, differences, lines, published, read_runs, write_chart
+from s3net_plugin.report.compare import comparison_markdown, differences, means, published, read_runs, write_chart
 
 PSNR = {'type': 'calculate_psnr', 'better': 'higher', 'description': 'calculate_psnr, crop_border 0'}
 LPIPS = {'type': 'calculate_lpips', 'better': 'lower', 'description': 'LPIPS alex'}
@@ -39,31 +38,29 @@ def table_rows(text):
     return {name: cells for name, *cells in rows}
 
 
-def test_published_rows_can_be_left_out(write):
-    text = comparison_markdown(read_runs([write('a', summary('first', 20.0))]), with_published=False)
-    assert 'published' not in text
-    assert 'first' in text
-
-
 def test_runs_stand_beside_each_other_and_equal_baselines_stand_once(write):
     runs = read_runs([write('a', summary('first', 20.0)), write('b', summary('second', 21.5)) / 'summary.json'])
-    rows = table_rows(comparison_markdown(runs))
+    untested = {**runs, 'third': {**summary('third', 0), 'datasets': {}}}
+    rows = table_rows(comparison_markdown(untested))
     assert rows['set, means'] == ['psnr ↑', 'lpips ↓', 'mine ↓']
     assert rows['first'] == ['20.0000', '0.3000', 'not finite']
     assert rows['second'] == ['21.5000', '0.3000', 'not finite']
+    assert rows['third'] == ['-', '-', '-']
     assert rows['copy input'] == ['14.0000', '0.3000', 'not finite']
-    assert differences(runs, 'set') == []
+    assert differences(untested, 'set') == []
 
 
-def test_published_scores_are_marked_and_stand_beside_their_own_metric_only(write):
-    text = comparison_markdown(read_runs([write('a', summary('first', 20.0))]))
+def test_published_scores_are_marked_stand_beside_their_own_metric_only_and_can_be_left_out(write):
+    runs = read_runs([write('a', summary('first', 20.0))])
+    text = comparison_markdown(runs)
     assert table_rows(text)['S3Net (published, not measured here)'] == ['19.2200', '0.1566', '']
-    assert list(published(CUSTOM)) == []
+    assert published(CUSTOM) == {}
     assert 'private VIDIT test set' in text
+    assert 'published' not in comparison_markdown(runs, with_published=False)
 
 
 def test_what_makes_numbers_incomparable_is_said(write):
-    other = copy.deepcopy(summary('second', 20.0, copied=13.0))
+    other = summary('second', 20.0, copied=13.0)
     other['images']['set'] = 4
     other['settings']['metrics']['psnr'] = {**PSNR, 'description': 'calculate_psnr, crop_border 8'}
     runs = read_runs([write('a', summary('first', 20.0)), write('b', other)])
@@ -71,35 +68,21 @@ def test_what_makes_numbers_incomparable_is_said(write):
         'not comparable, images: first: 3; second: 4',
         'not comparable, psnr: first: calculate_psnr, crop_border 0; second: calculate_psnr, crop_border 8',
     ]
-    assert [line.label for line in lines(runs, 'set')] == [
-        *('first', 'second', 'copy input (first)', 'copy input (second)')
-    ]
-
-
-def test_a_run_without_scores_on_a_data_set_stands_there_with_dashes(write):
-    runs = read_runs([write('a', summary('first', 20.0)), write('b', {**summary('second', 21.5), 'datasets': {}})])
-    rows = table_rows(comparison_markdown(runs))
-    assert rows['first'] == ['20.0000', '0.3000', 'not finite']
-    assert rows['second'] == ['-', '-', '-']
+    assert list(means(runs, 'set')) == ['first', 'second', 'copy input (first)', 'copy input (second)']
 
 
 def test_runs_of_one_name_go_by_their_folders(write):
     folders = [write('a', summary('same', 20.0)), write('b', summary('same', 21.0))]
-    assert [run.label for run in read_runs(folders)] == list(map(str, folders))
+    assert list(read_runs(folders)) == list(map(str, folders))
 
 
-def test_the_chart_shows_every_mean_and_the_published_lines(write, tmp_path, monkeypatch):
-    from matplotlib.figure import Figure
-
-    drawn = []
-    monkeypatch.setattr(Figure, 'savefig', lambda self, path, dpi: (drawn.append(self), path.write_bytes(b'x')))
+def test_the_chart_shows_every_mean_and_the_published_lines(write, tmp_path, drawn):
     runs = read_runs([write('a', summary('first', 20.0)), write('b', summary('second', 21.5))])
     write_chart(runs, tmp_path / 'chart.png')
     psnr, _, mine = drawn[0].axes
     assert [bar.get_height() for bar in psnr.patches] == [20, 21.5, 14]
     assert [line.get_ydata()[0] for line in psnr.lines] == [19.22, 20.79]
-    assert not mine.patches
-    assert not mine.lines
+    assert not mine.patches and not mine.lines
 
 
 @pytest.mark.parametrize('content', ['{', '[]', '{"name": "a"}', '{"name": "a", "datasets": {"s": {"m": 1}}}'])

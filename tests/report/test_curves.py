@@ -3,23 +3,15 @@ import re
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
 from s3net_plugin.report.curves import write_curves
 
 
 @pytest.fixture
-def draw(monkeypatch, tmp_path):
+def draw(drawn, tmp_path):
     """Draw curves and return the figure."""
-
-    def draw(runs):
-        drawn = []
-        monkeypatch.setattr(Figure, 'savefig', lambda self, path, dpi: (drawn.append(self), path.write_bytes(b'x')))
-        write_curves(runs, tmp_path / 'curves.png')
-        return drawn[0]
-
-    return draw
+    return lambda runs: (write_curves(runs, tmp_path / 'curves.png'), drawn.pop())[1]
 
 
 def test_every_run_is_in_every_chart_it_has_values_for(draw):

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -18,49 +17,36 @@ from PIL import Image
 from torch import nn
 
 from s3net_plugin.report import Report
+from tests.conftest import ROOT, change
 from tests.formula_weights import fill_state_dict
+from tests.models.commands import Command
 
-ROOT = Path(__file__).parents[2]
-
-
-def render(rendered, output, layout):
-    script = str(ROOT / 'scripts/render_relighting_set.py')
-    command = [sys.executable, script, '--source', str(rendered), '--output', str(output), '--layout', layout]
-    subprocess.run([*command, '--scenes', '3'], check=True, capture_output=True)
-    return output
+SIMILARITY = {'type': 'calculate_relight_ssim', 'crop_border': 0, 'mode': 'gaussian11'}
 
 
-def test_options(options, **datasets):
-    test = {key: options[key] for key in ('model_type', 'scale', 'num_gpu', 'manual_seed', 'network_g')}
-    common = {'type': 'RGBDRelightPairedDataset', 'io_backend': {'type': 'disk'}}
-    sets = {f'test_{i}': {**common, 'name': name, **opt} for i, (name, opt) in enumerate(datasets.items())}
-    metrics = {
-        'similarity': {'type': 'calculate_relight_ssim', 'crop_border': 0, 'mode': 'gaussian11'},
-        **options['val']['metrics'],
-    }
-    return {
-        **test,
-        'name': 'tiny_test',
-        'datasets': sets,
-        'path': {'pretrain_network_g': None},
-        'val': {'save_img': False, 'suffix': None, 'metrics': metrics},
-    }
+@pytest.fixture
+def run_test(options, write_options, tmp_path):
+    """Run ``basicsr test.py`` on data sets; returns what it said, its folder and its summary."""
+
+    def run(changes=(), **datasets):
+        common = {'type': 'RGBDRelightPairedDataset', 'io_backend': {'type': 'disk'}}
+        sets = {f'test_{i}': {**common, 'name': name, **opt} for i, (name, opt) in enumerate(datasets.items())}
+        metrics = {'similarity': SIMILARITY, **options['val']['metrics']}
+        test = {'name': 'tiny_test', 'datasets': sets, 'train': ..., 'logger': ..., **dict(changes)}
+        test['val'] = {'save_img': False, 'suffix': None, 'metrics': metrics}
+        command = Command(tmp_path, 'test', '-opt', write_options(change(options, test))).succeed()
+        folder = tmp_path / 'results/tiny_test'
+        return command.output, folder, json.loads((folder / 'summary.json').read_text())
+
+    return run
 
 
-test_options.__test__ = False
-
-
-def test_a_run_on_several_sets_is_reported_in_one_place(basicsr, options, write_options, rendered, tmp_path):
-    unseen = render(rendered, tmp_path / 'pairs', 'pairs')
-    blind = shutil.copytree(unseen, tmp_path / 'blind', ignore=shutil.ignore_patterns('target'))
-    sets = {
-        'scenes': {'layout': 'scenes', 'dataroot': str(rendered), 'num_samples': 4, 'batch_size_per_gpu': 3},
-        'blind': {'layout': 'pairs', 'dataroot': str(blind)},
-        'pairs': {'layout': 'pairs', 'dataroot': str(unseen), 'resize': 48},
-    }
-    result = basicsr('test', '-opt', write_options(test_options(options, **sets)))
-    assert result.returncode == 0, result.stderr
-    folder = tmp_path / 'results/tiny_test'
+def test_a_run_on_several_sets_is_reported_in_one_place(run_test, layouts):
+    output, folder, summary = run_test(
+        scenes={'layout': 'scenes', 'dataroot': str(layouts['scenes']), 'num_samples': 4, 'batch_size_per_gpu': 3},
+        blind={'layout': 'pairs', 'dataroot': str(layouts['no_target'])},
+        pairs={'layout': 'pairs', 'dataroot': str(layouts['pairs']), 'resize': 48},
+    )
     files = {path.name for path in folder.iterdir() if path.suffix != '.log'}
     assert files == {'metrics.csv', 'summary.json', 'summary.md', 'contact_sheet.png', 'visualization'}
 
@@ -68,7 +54,6 @@ def test_a_run_on_several_sets_is_reported_in_one_place(basicsr, options, write_
         rows = list(csv.DictReader(file))
     methods = ('model', 'copy_input', 'colour_transfer', 'shading_transfer')
     assert {(row['dataset'], row['method']) for row in rows} == set(itertools.product(('scenes', 'pairs'), methods))
-    summary = json.loads((folder / 'summary.json').read_text())
     for dataset, methods in summary['datasets'].items():
         for method, metrics in methods.items():
             for metric, found in metrics.items():
@@ -88,34 +73,29 @@ def test_a_run_on_several_sets_is_reported_in_one_place(basicsr, options, write_
     text = (folder / 'summary.md').read_text(encoding='utf-8')
     assert text.index('## scenes') < text.index('| shading transfer') < text.index('## pairs')
     assert text.count(summary['settings']['metrics']['psnr']['description']) == 2
-    assert '## pairs' in result.stderr
-    assert result.stderr.count('blind: no scores, it has no targets; and val: save_img is off') == 1
+    assert '## pairs' in output
+    assert output.count('blind: no scores, it has no targets; and val: save_img is off') == 1
     with Image.open(folder / 'contact_sheet.png') as sheet:
         assert max(sheet.size) < 3000
 
 
-def test_without_a_guide_copying_the_input_is_the_one_baseline(basicsr, options, write_options, rendered, tmp_path):
-    data = render(rendered, tmp_path / 'one', 'one_to_one')
-    test = test_options(options, one={'layout': 'one_to_one', 'dataroot': str(data)})
-    test['network_g'] = {**test['network_g'], 'in_channels': 4}
-    result = basicsr('test', '-opt', write_options(test))
-    assert result.returncode == 0, result.stderr
-    summary = json.loads((tmp_path / 'results/tiny_test/summary.json').read_text())
+def test_without_a_guide_copying_the_input_is_the_one_baseline(run_test, layouts):
+    data = {'layout': 'one_to_one', 'dataroot': str(layouts['one_to_one'])}
+    _, _, summary = run_test({'network_g:in_channels': 4}, one=data)
     assert list(summary['datasets']['one']) == ['model', 'copy_input']
 
 
-def test_the_released_network_is_evaluated_by_the_two_documented_commands(basicsr, rendered, tmp_path):
+def test_the_released_network_is_evaluated_by_the_two_documented_commands(layouts, tmp_path):
     path = ROOT / 'options/test_s3net_released.yml'
     commands = re.findall(r'^#   (python|basicsr) (.+)$', path.read_text(), re.MULTILINE)
     assert [command for command, _ in commands] == ['python', 'basicsr']
-    render(rendered, tmp_path / 'datasets/VIDIT/val', 'pairs')
+    shutil.copytree(layouts['pairs'], tmp_path / 'datasets/VIDIT/val')
     shapes = json.loads((ROOT / 'tests/assets/s3net_released_state_dict.json').read_text())
     torch.save({'state_dict': fill_state_dict(shapes)}, tmp_path / 'S3Net_authors.pth')
     for folder in ('scripts', 'options'):
         (tmp_path / folder).symlink_to(ROOT / folder)
     subprocess.run([sys.executable, *commands[0][1].split()], cwd=tmp_path, check=True, capture_output=True)
-    result = basicsr(*commands[1][1].split())
-    assert result.returncode == 0, result.stderr
+    Command(tmp_path, *commands[1][1].split()).succeed()
     summary = json.loads((tmp_path / 'results/test_S3Net_VIDIT_released/summary.json').read_text())
     assert summary['images'] == {'VIDIT_val': 3}
     assert summary['settings']['weights'] == 'datasets/VIDIT/s3net_released.pth'
@@ -134,28 +114,21 @@ def test_the_released_options_are_those_of_the_import(tmp_path):
     assert {**defaults, **network} == {**defaults, **RELEASED_OPTIONS}
 
 
-class FakeSet:
-    def __init__(self):
-        self.opt = {'name': 'fake'}
+class FakeSet(list):
+    opt = {'name': 'fake'}  # noqa: RUF012
 
-    def __getitem__(self, index):
-        return {'lq': torch.zeros(8, 48, 64)}
+
+FAKE = FakeSet([{'lq': torch.zeros(8, 48, 64)}])
 
 
 @pytest.fixture
 def report(tmp_path):
-    opt = {
-        'name': 'alone',
-        'datasets': {},
-        'path': {'results_root': str(tmp_path)},
-        'val': {
-            'save_img': True,
-            'metrics': {
-                'psnr': {'type': 'calculate_psnr', 'crop_border': 0},
-                'lpips': {'type': 'calculate_psnr', 'crop_border': 1, 'better': 'lower'},
-            },
-        },
+    metrics = {
+        'psnr': {'type': 'calculate_psnr', 'crop_border': 0},
+        'lpips': {'type': 'calculate_psnr', 'crop_border': 1, 'better': 'lower'},
     }
+    opt = {'name': 'alone', 'datasets': {}, 'path': {'results_root': str(tmp_path)}}
+    opt['val'] = {'save_img': True, 'metrics': metrics}
     return Report(opt, nn.Conv2d(8, 3, 1), torch.device('cpu'))
 
 
@@ -166,7 +139,7 @@ def test_pictures_are_computed_again_for_notable_images_only(report, make_rows, 
         asked.append(index)
         return {name: np.full((48, 64, 3), 40 * index, np.uint8) for name in ('input', 'output', 'target')}
 
-    report.add(FakeSet(), make_rows([5.0, 9.0, 1.0, 7.0]), view)
+    report.add(FAKE, make_rows([5.0, 9.0, 1.0, 7.0]), view)
     assert asked == [1, 3, 2]
     assert {path.name for path in tmp_path.iterdir()} == {
         *('metrics.csv', 'summary.json', 'summary.md', 'contact_sheet.png')
@@ -175,13 +148,13 @@ def test_pictures_are_computed_again_for_notable_images_only(report, make_rows, 
 
 def test_scores_are_safe_when_a_picture_fails(report, make_rows, tmp_path):
     with pytest.raises(OSError, match='gone'):
-        report.add(FakeSet(), make_rows([5.0, float('inf')]), lambda index: (_ for _ in ()).throw(OSError('gone')))
+        report.add(FAKE, make_rows([5.0, float('inf')]), lambda index: (_ for _ in ()).throw(OSError('gone')))
     summary = json.loads((tmp_path / 'summary.json').read_text())
     assert summary['datasets']['fake']['model']['psnr']['mean'] is None
     assert summary['worst']['fake'][0]['psnr'] == 5
 
 
 def test_a_set_without_scores_leaves_a_line_in_the_log_and_no_file(report, messages, tmp_path):
-    report.add(FakeSet(), [], lambda index: {})
+    report.add(FAKE, [], lambda index: {})
     assert messages == ['fake: no scores, it has no targets; images only.']
     assert list(tmp_path.iterdir()) == []

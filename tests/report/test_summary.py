@@ -17,21 +17,16 @@ def test_means_and_medians_are_those_of_numpy(make_rows):
     assert found['model']['psnr']['mean'] == pytest.approx(scores.mean())
     assert found['model']['psnr']['median'] == pytest.approx(np.median(scores))
     assert found['copy_input']['psnr'] == {'mean': 10, 'median': 10}
-
-
-def test_what_is_not_finite_is_said_to_be_so(make_rows):
+    # what is not finite is said to be so
     assert means_and_medians(make_rows([1, math.inf, 3]))['model']['psnr'] == {'mean': None, 'median': 3}
     assert means_and_medians(make_rows([1, math.nan, 3]))['model']['psnr'] == {'mean': None, 'median': None}
 
 
-def test_images_are_ranked_as_the_metric_says_and_broken_ones_last(make_rows):
+def test_images_are_ranked_as_the_metric_says_broken_ones_last_and_the_worst_five_come_worst_first(make_rows):
     rows = make_rows([3.0, math.nan, 1.0, 2.0])
     assert [row.position for row in ranked(rows, 'psnr', 'higher')] == [0, 3, 2, 1]
     assert [row.position for row in ranked(rows, 'psnr', 'lower')] == [2, 3, 0, 1]
     assert [row.position for row in ranked(rows, 'lpips', 'lower')] == [3, 2, 1, 0]
-
-
-def test_the_worst_five_come_worst_first(make_rows):
     found = worst(ranked(make_rows([7.0, 1.0, 6.0, 2.0, 5.0, 3.0]), 'psnr', 'higher'))
     assert [row['psnr'] for row in found] == [1, 2, 3, 5, 6]
     assert found[0]['image'] == 'Pair001'
@@ -84,9 +79,6 @@ def test_packed_weights_are_averaged_if_those_that_were_packed_are(tmp_path, key
     assert given == {'weights': str(path), 'param_key': 'params', 'ema': key == 'params_ema'}
     save_file({'w': torch.ones(1)}, path)
     assert weights({'pretrain_network_g': str(path)})['ema'] is None  # the file does not say
-
-
-def test_without_a_file_no_weights_are_named():
     assert weights({'pretrain_network_g': None}) == {'weights': None, 'param_key': None, 'ema': False}
 
 

@@ -1,31 +1,21 @@
-import logging
 import math
-from copy import deepcopy
 
 import pytest
 from basicsr.utils.logger import MessageLogger
 
-from s3net_plugin.report.training_log import join, read_log, read_run
+from s3net_plugin.report.training_log import read_log, read_run
+from tests.report.conftest import listen
 
 OPTIONS = 'INFO: \n  train:[\n    total_iter: 1000.0\n  ]\n  val:[\n    val_freq: 30\n    save_img: False\n  ]\n'
 
 
 def step(iteration, **losses):
     """The line that BasicSR itself writes."""
-    lines = []
-    handler = logging.Handler()
-    handler.emit = lambda record: lines.append(f'2026-01-01 00:00:00,000 INFO: {record.getMessage()}\n')
-    logger = logging.getLogger('basicsr')
-    logger.addHandler(handler)
-    level = logger.level
-    logger.setLevel(logging.INFO)
     opt = {'name': 'tiny_run', 'logger': {'print_freq': 1, 'use_tb_logger': False}, 'train': {'total_iter': 10**7}}
-    MessageLogger(opt)(
-        {'epoch': 2, 'iter': iteration, 'lrs': [1e-3, 1e-4], 'time': 0.1, 'data_time': 0.01, **deepcopy(losses)}
-    )
-    logger.removeHandler(handler)
-    logger.setLevel(level)
-    return lines[0]
+    values = {'epoch': 2, 'iter': iteration, 'lrs': [1e-3, 1e-4], 'time': 0.1, 'data_time': 0.01, **losses}
+    with listen() as said:
+        MessageLogger(opt)(values)
+    return f'2026-01-01 00:00:00,000 INFO: {said[0]}\n'
 
 
 def validation(name='val', **scores):
@@ -58,24 +48,18 @@ def test_the_last_validation_is_at_the_end_and_a_resumed_log_goes_on_from_its_st
     assert read_log(text)['val: psnr'] == {990: 1, 1000: 2}
     text = OPTIONS + 'INFO: Resuming training from epoch: 3, iter: 600.\n' + validation(psnr=1)
     assert read_log(text)['val: psnr'] == {630: 1}
+    without_options = step(50, l_pix=1) + validation(psnr=1)
+    assert read_log(without_options)['val: psnr'] == {50: 1}  # where the last line was
 
 
-def test_without_the_options_scores_are_where_the_last_line_was():
-    assert read_log(step(50, l_pix=1) + validation(psnr=1))['val: psnr'] == {50: 1}
-
-
-def test_a_later_log_replaces_what_it_repeats():
-    first = {'l_pix': {10: 1.0, 20: 2.0, 25: 2.5, 30: 3.0}, 'l_old': {30: 1.0}}
-    second = {'l_pix': {20: 7.0, 40: 8.0}}
-    assert join([first, {}, second]) == {'l_pix': {10: 1, 20: 7, 40: 8}}
-
-
-def test_the_logs_of_an_experiment_are_read_by_age(tmp_path):
-    (tmp_path / 'train_b_20260102_000000.log').write_text(step(10, l_pix=1) + step(20, l_pix=1))
-    (tmp_path / 'train_b_20260103_000000.log').write_text(step(20, l_pix=5))
+def test_the_logs_of_an_experiment_are_read_by_age_and_a_later_one_replaces_what_it_repeats(tmp_path):
+    first = ''.join(step(iteration, l_pix=1) for iteration in (10, 20, 25)) + step(30, l_pix=1, l_old=1)
+    (tmp_path / 'train_b_20260102_000000.log').write_text(first)
+    (tmp_path / 'train_a_20260103_000000.log').write_text(step(20, l_pix=5) + step(40, l_pix=6))
+    (tmp_path / 'train_c_20260103_000001.log').write_text('')
     (tmp_path / 'test_b_20260104_000000.log').write_text(step(1, l_pix=9))
-    assert read_run(tmp_path) == {'l_pix': {10: 1, 20: 5}}
-    assert read_run(tmp_path / 'train_b_20260102_000000.log') == {'l_pix': {10: 1, 20: 1}}
+    assert read_run(tmp_path) == {'l_pix': {10: 1, 20: 5, 40: 6}}
+    assert read_run(tmp_path / 'train_b_20260102_000000.log')['l_pix'] == dict.fromkeys((10, 20, 25, 30), 1)
 
 
 def test_what_is_no_log_is_named(tmp_path):

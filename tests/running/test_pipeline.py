@@ -90,18 +90,6 @@ def test_a_stock_model_is_trained_by_two_processes_without_gpus(prepare, tmp_pat
     assert (tmp_path / 'experiments/tiny/models/net_g_latest.pth').exists()
 
 
-def test_merge_keys_and_aliases_work(prepare, tiny_options, tmp_path):  # noqa: F811
-    path = prepare(tmp_path)
-    loss = '"pixel_opt": {"type": "S3NetCharbonnierLoss"}'
-    shared = '"pixel_opt": &loss {"type": "S3NetCharbonnierLoss", "loss_weight": 0.5}, '
-    shared += '"other_opt": *loss, "third_opt": {<<: *loss, "loss_weight": 2.0}'
-    text = json.dumps({**tiny_options, 'train': {**tiny_options['train'], 'total_iter': 1}})
-    assert loss in text
-    path.write_text(text.replace(loss, shared))
-    log = Command(tmp_path, 'train', '-opt', path).succeed().output.rpartition('iter:       1')[2]
-    assert all(f'{name}: ' in log for name in ('l_pix', 'l_other', 'l_third'))
-
-
 def test_an_error_of_a_plugin_keeps_its_traceback_in_the_log_file_too(prepare, tmp_path):  # noqa: F811
     command = Command(tmp_path, 'train', '-opt', prepare(tmp_path), READS='missing.txt')
     assert command.wait() == 1

@@ -31,13 +31,22 @@ def test_the_newest_whole_pair_is_taken(experiment, tmp_path):
     assert experiment['path']['pretrain_network_g'].endswith('models/net_g_100.pth')
 
 
-@pytest.mark.parametrize('torn', ['training_states/100.state', 'models/net_g_100.pth'])
-def test_a_pair_of_which_one_is_torn_is_passed_over(experiment, tmp_path, capsys, torn):
-    tear(tmp_path, torn)
+@pytest.mark.parametrize(
+    ('damage', 'message'),
+    [
+        (lambda folder: tear(folder, 'training_states/100.state'), 'training_states/100.state: not a whole'),
+        (lambda folder: tear(folder, 'models/net_g_100.pth'), 'models/net_g_100.pth: not a whole'),
+        (lambda folder: (folder / 'models/net_g_100.pth').unlink(), 'net_g_100.pth: no such file'),
+        (lambda folder: save_atomic({'params': {}}, folder / 'training_states/100.state'), 'not a training state'),
+    ],
+)
+def test_a_pair_that_is_not_whole_is_passed_over(experiment, tmp_path, capsys, damage, message):
+    damage(tmp_path)
+    (tmp_path / 'training_states/backup.state').write_text('x')
     assert load_resume_state(experiment)['iter'] == 10
     out = capsys.readouterr().out
-    assert 'passing over 100.state' in out
-    assert torn in out
+    assert 'passing over 100.state' in out and message in out
+    assert 'backup' not in out
 
 
 def test_arbitrary_bytes_are_passed_over(experiment, tmp_path):
@@ -45,19 +54,6 @@ def test_arbitrary_bytes_are_passed_over(experiment, tmp_path):
     for content in (b'torn', b'\x80\x02', b'PK\x03\x04', b'e', b'u.', b'(lp0\n.', bytes(range(256))):
         path.write_bytes(content)
         assert load_resume_state(experiment)['iter'] == 10
-
-
-def test_a_state_without_its_network_is_passed_over(experiment, tmp_path, capsys):
-    (tmp_path / 'models/net_g_100.pth').unlink()
-    assert load_resume_state(experiment)['iter'] == 10
-    assert 'net_g_100.pth: no such file' in capsys.readouterr().out
-
-
-def test_something_else_is_passed_over(experiment, tmp_path, capsys):
-    save_atomic({'params': {}}, tmp_path / 'training_states/200.state')
-    (tmp_path / 'training_states/backup.state').write_text('x')
-    assert load_resume_state(experiment)['iter'] == 100
-    assert '200.state: not a training state' in capsys.readouterr().out
 
 
 def test_a_network_that_is_not_resumed_need_not_be_there(experiment, tmp_path):

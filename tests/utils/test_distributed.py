@@ -29,25 +29,19 @@ def test_gloo_joins_processes_without_gpus(joined):
     assert 'MASTER_PORT' not in os.environ
 
 
-def test_a_run_on_the_cpu_leaves_the_gpus_alone(joined, monkeypatch):
-    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
-    monkeypatch.setattr(torch.cuda, 'set_device', lambda device: pytest.fail('took a GPU'))
-    os.environ['RANK'] = '0'
-    distributed.init_dist('pytorch', backend='nccl', use_gpus=False)
-    assert [call['backend'] for call in joined] == ['gloo']
-
-
-@pytest.mark.parametrize(('local', 'gpu'), [(None, 1), ('3', 1), ('0', 0)])
-def test_every_process_takes_a_gpu_of_its_own(joined, monkeypatch, local, gpu):
+@pytest.mark.parametrize(
+    ('local', 'use', 'gpus'), [(None, True, [1]), ('3', True, [1]), ('0', True, [0]), ('0', False, [])]
+)
+def test_every_process_takes_a_gpu_of_its_own_and_none_on_the_cpu(joined, monkeypatch, local, use, gpus):
     taken = []
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
     monkeypatch.setattr(torch.cuda, 'set_device', taken.append)
     os.environ['RANK'] = '5'
     if local is not None:
         os.environ['LOCAL_RANK'] = local
-    distributed.init_dist('pytorch')
-    assert taken == [gpu]
-    assert joined[0]['backend'] == 'nccl'
+    distributed.init_dist('pytorch', backend='nccl', use_gpus=use)
+    assert taken == gpus
+    assert joined[0]['backend'] == ('nccl' if use else 'gloo')
 
 
 @pytest.mark.parametrize('launcher', ['pytorch', 'slurm'])
@@ -69,21 +63,19 @@ def slurm(joined, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('given', 'port', 'expected'), [(None, None, '29500'), ('4321', None, '4321'), ('4321', 777, '777')]
+    ('given', 'port', 'expected'),
+    [
+        ({}, None, ['gpu03', '29500']),
+        ({'MASTER_PORT': '4321'}, None, ['gpu03', '4321']),
+        ({'MASTER_PORT': '4321'}, 777, ['gpu03', '777']),
+        ({'MASTER_ADDR': 'head', 'SLURM_NODELIST': 'a'}, None, ['head', '29500']),  # which scontrol does not know
+    ],
 )
 def test_slurm_says_which_process_this_is_and_where_the_first_one_listens(slurm, given, port, expected):
-    if given:
-        os.environ['MASTER_PORT'] = given
+    os.environ.update(given)
     distributed.init_dist('slurm', port=port, use_gpus=False)
     names = ('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT')
-    assert [os.environ[name] for name in names] == ['1', '0', '4', 'gpu03', expected]
-
-
-def test_an_address_that_is_given_needs_no_scontrol(slurm):
-    slurm.unlink()
-    os.environ['MASTER_ADDR'] = 'head'
-    distributed.init_dist('slurm', use_gpus=False)
-    assert os.environ['MASTER_ADDR'] == 'head'
+    assert [os.environ[name] for name in names] == ['1', '0', '4', *expected]
 
 
 def test_slurm_without_an_answer_from_scontrol_is_one_line(slurm):

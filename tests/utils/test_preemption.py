@@ -21,13 +21,18 @@ class Slow(Dataset):
 
 
 @pytest.fixture
-def listening(monkeypatch):
-    monkeypatch.setattr(preemption, '_received', [])
+def signals():
+    """Puts back what signals do here."""
     before = {number: signal.getsignal(number) for number in preemption.SIGNALS}
-    preemption.listen()
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def listening(monkeypatch, signals):
+    monkeypatch.setattr(preemption, '_received', [])
+    preemption.listen()
 
 
 @pytest.mark.parametrize('number', preemption.SIGNALS)
@@ -45,13 +50,10 @@ def test_a_second_ctrl_c_is_obeyed_at_once_but_an_echo_of_the_first_is_not(liste
         os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_a_signal_that_is_ignored_stays_so(monkeypatch):
-    before = {number: signal.getsignal(number) for number in preemption.SIGNALS}
+def test_a_signal_that_is_ignored_stays_so(signals):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     preemption.listen()
     assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize('number', preemption.SIGNALS)
@@ -72,20 +74,13 @@ def test_workers_survive_the_signal_of_a_stranger(listening, number):
     assert len(seen) == 2
 
 
-def test_a_worker_obeys_its_own_run(listening):
-    loader = DataLoader(Slow(), num_workers=1, worker_init_fn=lambda worker: None)
+def test_a_worker_starts_as_its_loader_has_it_and_obeys_its_own_run(listening):
+    started = torch.zeros(1).share_memory_()
+    loader = DataLoader(Slow(), num_workers=1, worker_init_fn=lambda worker: started.fill_(1))
     preemption.shield_workers(loader)
     batches = iter(loader)
     next(batches)
     worker = batches._workers[0]
     worker.terminate()
     worker.join(10)
-    assert worker.exitcode == 0
-
-
-def test_the_loaders_own_start_of_a_worker_is_kept():
-    started = torch.zeros(2).share_memory_()
-    loader = DataLoader(Slow(), num_workers=2, worker_init_fn=lambda worker: started[worker].fill_(1))
-    preemption.shield_workers(loader)
-    next(iter(loader))
-    assert started.tolist() == [1, 1]
+    assert (worker.exitcode, started.item()) == (0, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,21 @@ def read_option_file(path: str | Path, force_yml: list[str] | None = None) -> di
     for entry in force_yml or ():
         _force(opt, entry)
     return opt
+
+
+def texts(section: Any, place: str = '') -> Iterator[tuple[str, str]]:
+    """Yield ``(place, text)`` for every text in a section.
+
+    Example:
+        >>> list(texts({'name': 'a', 'train': {'lr': 1, 'betas': ['1e-3']}}))
+        [('name', 'a'), ('train:betas:0', '1e-3')]
+    """
+    items = section.items() if isinstance(section, dict) else enumerate(section) if isinstance(section, list) else ()
+    for key, value in items:
+        where = f'{place}:{key}' if place else str(key)
+        if isinstance(value, str):
+            yield where, value
+        yield from texts(value, where)
 
 
 def _unshared(value: Any) -> Any:
