@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram, export
 from torch.utils.benchmark import Timer
 
@@ -20,15 +19,16 @@ TOLERANCE = 1e-3  # of values in (-1, 1)
 SUFFIXES = ('.pt2', '.onnx')
 _CHECKED_SIZES = ((64, 96), (128, 64))
 
-Run = Callable[[np.ndarray], np.ndarray]
+Run = Callable[[Tensor], Tensor]
 
 
 class ExportReport(NamedTuple):
-    """How an exported file compares with the network it was made of."""
+    """How an exported file compares with the network it was made of.
 
-    path: Path
+    ``difference`` is the largest absolute one of an output value, over all checked sizes.
+    """
+
     difference: float
-    """Largest absolute one of an output value, over all checked sizes."""
     eager_seconds: float
     seconds: float
 
@@ -57,7 +57,7 @@ def export_file(network: nn.Module, path: Path, *, size: int = 256) -> ExportRep
     program = export(network.eval(), (example,), dynamic_shapes=({2: STEP * rows, 3: STEP * columns},))
     with atomic_write(path) as aside:
         run = _save_onnx(program, aside) if path.suffix == '.onnx' else _save_program(program, aside)
-        report = compare(path, network, run, channels, size)
+        report = compare(network, run, channels, size)
         if not report.difference <= TOLERANCE:
             raise ValueError(f'{path}: not written: it differs from the network by {report.difference:.2g}')
     return report
@@ -65,8 +65,7 @@ def export_file(network: nn.Module, path: Path, *, size: int = 256) -> ExportRep
 
 def _save_program(program: ExportedProgram, path: Path) -> Run:
     torch.export.save(program, path)
-    module = torch.export.load(path).module()
-    return lambda x: module(torch.from_numpy(x)).numpy()
+    return torch.export.load(path).module()
 
 
 def _save_onnx(program: ExportedProgram, path: Path) -> Run:
@@ -81,33 +80,30 @@ def _save_onnx(program: ExportedProgram, path: Path) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-    return lambda x: session.run(None, {'input': x})[0]
+    return lambda x: torch.from_numpy(session.run(None, {'input': x.numpy()})[0])
 
 
 @torch.inference_mode()
-def compare(path: Path, network: nn.Module, run: Run, channels: int, size: int) -> ExportReport:
+def compare(network: nn.Module, run: Run, channels: int, size: int) -> ExportReport:
     """Run ``network`` and the exported ``run`` on the same smooth input of several sizes, the last one timed."""
-    random = np.random.default_rng(0)
-    difference = 0.0
+    generator = torch.Generator().manual_seed(0)
+    differences = []
     for height, width in (*_CHECKED_SIZES, (size, size)):
-        x = smooth_input(random, channels, height, width)
-        difference = max(difference, float(np.abs(run(x) - network(torch.from_numpy(x)).numpy()).max()))
-    threads = torch.get_num_threads()
-    eager, exported = (
-        Timer('run(x)', globals={'run': each, 'x': sample}, num_threads=threads).blocked_autorange(min_run_time=0.5)
-        for each, sample in ((network, torch.from_numpy(x)), (run, x))
-    )
-    return ExportReport(path, difference, eager.median, exported.median)
+        x = smooth_input(generator, channels, height, width)
+        differences.append((run(x) - network(x)).abs().max())
+    timers = (Timer('run(x)', globals={'run': r, 'x': x}, num_threads=torch.get_num_threads()) for r in (network, run))
+    seconds = (timer.blocked_autorange(min_run_time=0.5).median for timer in timers)
+    return ExportReport(torch.stack(differences).max().item(), *seconds)
 
 
-def smooth_input(random: np.random.Generator, channels: int, height: int, width: int) -> np.ndarray:
-    """Smooth random input (1, channels, height, width), float32 in [0, 1]: a value every 16 pixels, bilinear between.
+def smooth_input(generator: torch.Generator, channels: int, height: int, width: int) -> Tensor:
+    """Smooth random input (1, channels, height, width) in [0, 1]: a value every 16 pixels, bilinear between.
 
     Noise would be nothing but edges as a depth map, and where a shadow begins rounding errors become visible.
 
     Example:
-        >>> smooth_input(np.random.default_rng(0), 8, 64, 96).shape
-        (1, 8, 64, 96)
+        >>> smooth_input(torch.Generator(), 8, 64, 96).shape
+        torch.Size([1, 8, 64, 96])
     """
-    points = torch.from_numpy(random.random((1, channels, height // 16, width // 16), dtype=np.float32))
-    return torch.nn.functional.interpolate(points, size=(height, width), mode='bilinear').numpy()
+    points = torch.rand(1, channels, height // 16, width // 16, generator=generator)
+    return nn.functional.interpolate(points, size=(height, width), mode='bilinear')

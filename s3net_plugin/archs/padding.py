@@ -106,7 +106,7 @@ def pad_enhancer(enhancer: Enhancer, multiple: int) -> ChannelLayout:
 
 
 def padded(module: nn.Module, inputs: ChannelLayout, outputs: ChannelLayout) -> Any:
-    """Return a convolution, transposed or not, or BatchNorm for channels that lie in slots; but not in state dicts.
+    """Pad a convolution, transposed or not, or BatchNorm to channels that lie in slots; state dicts keep the real ones.
 
     Anything else is returned as it is: folding leaves activations in the place of BatchNorm.
     """

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from s3net_plugin.archs.s3net_arch import S3Net
-from s3net_plugin.utils.checkpoint import plain_state_dict, state_dict_mismatch
+from s3net_plugin.utils.checkpoint import state_dict_mismatch
 
 RELEASED_OPTIONS: dict[str, Any] = {
     'type': 'S3Net',
@@ -51,19 +51,16 @@ def released_name(name: str) -> str:
     return name
 
 
-def convert_released(checkpoint: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """State dict of ``S3Net`` in the released arrangement, from the authors' checkpoint.
+def convert_released(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """State dict of ``S3Net`` in the released arrangement, from that of the authors' checkpoint.
 
     The input channels of the first convolution are put into this package's order, so the function stays the same.
     ``enhancer.batch1``, a layer that their network never calls, is dropped.
 
-    Args:
-        checkpoint: The authors' dictionary with the key ``state_dict``, or the state dict itself.
-
     Raises:
         ValueError: A tensor is missing, unknown or of another shape; the message lists them.
     """
-    theirs = {name: t for name, t in plain_state_dict(checkpoint).items() if not name.startswith(UNUSED)}
+    theirs = {name: t for name, t in state_dict.items() if not name.startswith(UNUSED)}
     with torch.device('meta'):
         expected = S3Net(**{key: value for key, value in RELEASED_OPTIONS.items() if key != 'type'}).state_dict()
     misfit = state_dict_mismatch({released_name(name): tensor for name, tensor in expected.items()}, theirs)

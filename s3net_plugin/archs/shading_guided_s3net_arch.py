@@ -65,9 +65,8 @@ class ShadingGuidedS3Net(S3Net):
         self.input_channels = 8
         self.cues = cues
         self.ambient = ambient
-        nn.init.zeros_(self.conv_last.weight)
-        if self.conv_last.bias is not None:
-            nn.init.zeros_(self.conv_last.bias)
+        for parameter in self.conv_last.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.check_input(x)
