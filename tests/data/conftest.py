@@ -1,5 +1,7 @@
 """The rendered set in VIDIT's three layouts."""
 
+import shutil
+
 import pytest
 
 from s3net_plugin.rendering.layouts import write_one_to_one, write_pairs
@@ -14,3 +16,9 @@ def layouts(rendered, tmp_path_factory):
     (root / 'no_target' / 'target').rename(root / 'targets')
     write_one_to_one(rendered, root / 'one_to_one', numbers=range(3))
     return {'scenes': rendered, **{path.name: path for path in root.iterdir()}}
+
+
+@pytest.fixture
+def copied(layouts, tmp_path):
+    """Copy a layout to ``set`` in the test's own folder, for the test to damage."""
+    return lambda layout: shutil.copytree(layouts[layout], tmp_path / 'set')
