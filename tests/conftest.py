@@ -4,6 +4,7 @@ import copy
 import functools
 import importlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,12 @@ def rendered(tmp_path_factory):
             write_png(folder / image_name(number, (kelvin, direction)), rgb)
         write_depth(folder / depth_name(number), 10 - height)
     return folder
+
+
+@pytest.fixture
+def copied(layouts, tmp_path):
+    """Copy a layout to ``set`` in the test's own folder, for the test to damage."""
+    return lambda layout: shutil.copytree(layouts[layout], tmp_path / 'set')
 
 
 @pytest.fixture(scope='session')

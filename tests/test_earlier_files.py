@@ -11,7 +11,7 @@ import shutil
 import pytest
 import torch
 
-from s3net_plugin.data.readers import open_reader
+from s3net_plugin.data.readers import READERS
 from s3net_plugin.utils.checkpoint import load_weights_only
 from tests.conftest import ROOT
 from tests.models.commands import Command, install_plugin
@@ -22,7 +22,7 @@ EXPECTED = json.loads((EARLIER / 'expected/digests.json').read_text())
 
 def digests(name, folder):
     """A hash of every bit of all images and of all depth maps of a database."""
-    reader = open_reader('lmdb', str(folder / name))
+    reader = READERS['lmdb'](str(folder / name))
     images = [f'Image{n:03d}_{t}_{d}.png' for n in (0, 1) for t in (2500, 6500) for d in ('N', 'SW')]
     found = {}
     for kind, read, names in (

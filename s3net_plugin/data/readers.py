@@ -46,12 +46,7 @@ class Reader(Protocol):
 
 
 class DiskReader:
-    """Files in folders.
-
-    Args:
-        dataroot: The folder.
-        target: Where the files of its subfolder ``target`` are, if they are elsewhere.
-    """
+    """Files in folders; ``target`` is where those of the subfolder ``target`` are, if they are elsewhere."""
 
     def __init__(self, dataroot: str, *, target: Path | None = None) -> None:
         self._dataroot = Path(dataroot)
@@ -92,9 +87,5 @@ class DiskReader:
         return decode_depth(Path(self.path(name)).read_bytes(), self.path(name))
 
 
+# by BasicSR's `io_backend: {type: ...}`
 READERS: dict[str, Callable[[str], Reader]] = {'disk': DiskReader, 'lmdb': LmdbReader}
-
-
-def open_reader(io_backend: str, dataroot: str) -> Reader:
-    """Return the reader for BasicSR's ``io_backend: {type: ...}``, one of ``READERS``."""
-    return READERS[io_backend](dataroot)

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset, get_worker_info
 
 from s3net_plugin.data.decode import resize, write_planes
 from s3net_plugin.data.options import parse_options
-from s3net_plugin.data.readers import open_reader
+from s3net_plugin.data.readers import READERS
 from s3net_plugin.data.sampling import (
     SampleIndex,
     SampleParams,
@@ -87,7 +87,7 @@ class RGBDRelightPairedDataset(Dataset):
     def __init__(self, opt: Mapping[str, Any]) -> None:
         self.opt = opt
         self._options = parse_options(opt)
-        self._reader = open_reader(self._options.io_backend, self._options.dataroot)
+        self._reader = READERS[self._options.io_backend](self._options.dataroot)
         self._index = build_index(self._reader, self._options)
         wanted = self._options.num_samples
         self._chosen = stratified_indices(len(self._index), wanted) if wanted and wanted < len(self._index) else None

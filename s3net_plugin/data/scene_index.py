@@ -47,13 +47,9 @@ class SceneIndex:
     """Any-to-any samples from scenes under many lights: ``ImageNNN_TTTT_D.png`` and one depth map a scene.
 
     An index stands for one image as the input; its target light and its guide are drawn: the target is the same scene
-    under another light, the guide another scene under the target's light. Only lights that a scene has are drawn.
-
-    Args:
-        names: The file names in the data root.
-        numbers: The first and the last scene number to use, or None for all.
-        holdout: Fraction of the ordered light pairs that is held out, see ``is_held_out``.
-        only_held_out: Draw held-out pairs and no others, instead of all others.
+    under another light, the guide another scene under the target's light. Only lights that a scene has are drawn; of
+    their ordered pairs all but the fraction ``holdout`` (see ``is_held_out``), or these alone if ``only_held_out``.
+    ``numbers`` are the first and the last scene to use.
 
     Raises:
         ValueError: If the files do not make up such a set.
@@ -204,11 +200,7 @@ def build_index(reader: Reader, options: DatasetOptions) -> FileIndex:
 
 
 def index_everything(reader: Reader, layout: str) -> FileIndex:
-    """Index all samples of a set, which may lack target/.
-
-    Raises:
-        ValueError: If it is not complete. One line that does not name the data root.
-    """
+    """Index all samples of a set, which may lack target/; a ValueError does not name the data root."""
     return SceneIndex(reader.list('')) if layout == 'scenes' else PairIndex(reader, layout)
 
 
@@ -237,11 +229,7 @@ def other_scene_images(names: Iterable[str], lights: Mapping[str, Collection[str
 
 
 def detect_layout(reader: Reader) -> str:
-    """Tell which layout a data root has.
-
-    Raises:
-        ValueError: If it has none. One line that does not name the data root.
-    """
+    """Tell which layout a data root has; the ValueError if it has none does not name the data root."""
     files = {folder: list(reader.list(folder)) for folder in ('', 'input', 'guide', 'depth')}
     if any(map(SCENE_IMAGE.fullmatch, files[''])) or other_scene_images(files[''], {}):
         return 'scenes'

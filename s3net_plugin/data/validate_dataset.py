@@ -64,11 +64,8 @@ class DatasetReport(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain values."""
-        return {
-            **self._asdict(),
-            'counts': self.counts(),
-            'problems': [problem._asdict() for problem in self.problems],
-        }
+        problems = [problem._asdict() for problem in self.problems]
+        return {**self._asdict(), 'counts': self.counts(), 'problems': problems}
 
 
 class _Listing(NamedTuple):

@@ -10,15 +10,14 @@ import lmdb
 import pytest
 
 from s3net_plugin.data import RGBDRelightPairedDataset, SampleIndex
-from s3net_plugin.data.lmdb.prepare import prepare
 from s3net_plugin.data.lmdb.reader import INFO_KEY
 from s3net_plugin.running.cli import main
+from tests.data.sets import make
 
 
 @pytest.fixture
 def prepared(rendered, tmp_path):
-    prepare(rendered, tmp_path / 'set', codec='raw', show_progress=False)
-    return tmp_path / 'set'
+    return make(rendered, tmp_path / 'set', codec='raw').target
 
 
 def corrupt(root, options):

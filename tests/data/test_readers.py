@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from s3net_plugin.data.readers import DiskReader, open_reader
+from s3net_plugin.data.readers import DiskReader
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 7, 3), dtype=np.uint8)
 
@@ -20,20 +20,20 @@ def root(tmp_path):
 
 
 def test_files_are_listed_sorted_without_folders_and_hidden_ones(root):
-    reader = open_reader('disk', str(root))
+    reader = DiskReader(str(root))
     assert reader.list('input') == ['a.npy', 'b.png']
     assert reader.list('') == reader.list('target') == []
 
 
 def test_a_pickled_reader_reads_the_same(root):
-    for reader in (open_reader('disk', str(root)), pickle.loads(pickle.dumps(open_reader('disk', str(root))))):
+    for reader in (DiskReader(str(root)), pickle.loads(pickle.dumps(DiskReader(str(root))))):
         np.testing.assert_array_equal(reader.image('input/b.png'), RGB)
         np.testing.assert_array_equal(reader.depth('input/a.npy'), np.full((6, 7), 0.25, np.float32))
         assert reader.path('input/b.png') == str(root / 'input' / 'b.png')
 
 
 def test_errors_name_the_path(root):
-    reader = open_reader('disk', str(root))
+    reader = DiskReader(str(root))
     with pytest.raises(FileNotFoundError, match=r'input/c\.png'):
         reader.image('input/c.png')
     (root / 'input' / 'a.npy').write_bytes(b'')

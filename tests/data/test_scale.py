@@ -17,30 +17,27 @@ SCENES = 2500  # times 40 lights
 PAIRS = 25000  # times input, guide, target and two depth maps
 
 
+def write(path, codec, record, stems):
+    with LmdbWriter(path, expected_bytes=0, settings={'codec': codec}) as writer:
+        for stem in stems:
+            writer.put(encode_key(stem), record)
+        writer.finish()
+
+
 @pytest.fixture(scope='module')
 def roots(tmp_path_factory):
     root = tmp_path_factory.mktemp('scale')
-    image = encode_image(np.zeros((1, 1, 3), np.uint8), 'raw')
-    depth = encode_depth(np.zeros((1, 1), np.float32), 'float32')
     scenes = [f'Image{number:05d}' for number in range(SCENES)]
-    pairs = [f'Pair{number:06d}' for number in range(PAIRS)]
-    stems = {
-        'scenes': ([f'{scene}_{light[0]}_{light[1]}' for scene in scenes for light in LIGHTS], scenes),
-        'pairs': (
-            [f'{folder}/{pair}' for folder in ('input', 'guide', 'target') for pair in pairs],
-            [f'{folder}/{pair}' for folder in ('input', 'guide') for pair in pairs],
-        ),
-    }
-    for layout, parts in stems.items():
+    names = [f'{scene}_{light[0]}_{light[1]}' for scene in scenes for light in LIGHTS]
+    pairs = [[f'{folder}/Pair{n:06d}' for n in range(PAIRS)] for folder in ('input', 'guide', 'target')]
+    for layout, images, depths in (
+        ('scenes', names, scenes),
+        ('pairs', [*pairs[0], *pairs[1], *pairs[2]], pairs[0] + pairs[1]),
+    ):
         (root / layout).mkdir()
-        for name, codec, record, part in (
-            ('rgb.lmdb', 'raw', image, parts[0]),
-            ('depth.lmdb', 'float32', depth, parts[1]),
-        ):
-            with LmdbWriter(root / layout / name, expected_bytes=0, settings={'codec': codec}) as writer:
-                for stem in part:
-                    writer.put(encode_key(stem), record)
-                writer.finish()
+        write(root / layout / 'rgb.lmdb', 'raw', encode_image(np.zeros((1, 1, 3), np.uint8), 'raw'), images)
+        depth = encode_depth(np.zeros((1, 1), np.float32), 'float32')
+        write(root / layout / 'depth.lmdb', 'float32', depth, depths)
     return root
 
 

@@ -1,5 +1,6 @@
 import collections
 import itertools
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,10 +15,6 @@ def names(scenes=4, lights=LIGHTS, depth='.npy'):
     return [f'{stem}_{light}.png' for stem in stems for light in lights] + [stem + depth for stem in stems]
 
 
-def index_of(files, numbers=None, holdout=0.0, only_held_out=False):
-    return SceneIndex(files, numbers=numbers, holdout=holdout, only_held_out=only_held_out)
-
-
 def drawn(index, times=20):
     return [index.files(i, sample_params(0, 0, n, i)) for i in range(len(index)) for n in range(times)]
 
@@ -28,14 +25,14 @@ def split(name):
 
 
 def test_length_is_scenes_times_lights_and_every_image_is_an_input_once():
-    index = index_of(names())
+    index = SceneIndex(names())
     assert len(index) == 4 * 15
     inputs = [index.files(i, sample_params(0, 0, 0, i)).input for i in range(len(index))]
     assert sorted(inputs) == sorted(name for name in names() if name.endswith('.png'))
 
 
 def test_the_target_is_the_same_scene_under_the_guides_light():
-    for files in drawn(index_of(names())):
+    for files in drawn(SceneIndex(names())):
         (scene, light), (guide, guide_light), (target, target_light) = map(
             split, (files.input, files.guide, files.target)
         )
@@ -46,7 +43,7 @@ def test_the_target_is_the_same_scene_under_the_guides_light():
 
 
 def test_all_targets_and_guides_are_drawn_about_equally_often():
-    index = index_of(names())
+    index = SceneIndex(names())
     got = [index.files(0, sample_params(0, 0, n, 0)) for n in range(4200)]
     targets = collections.Counter(files.target for files in got)
     guides = collections.Counter(files.guide for files in got)
@@ -56,48 +53,41 @@ def test_all_targets_and_guides_are_drawn_about_equally_often():
 
 @pytest.mark.parametrize('fraction', [0.05, 0.3, 0.9])
 def test_training_never_draws_what_validation_alone_draws(fraction):
-    train = {(split(f.input)[1], split(f.target)[1]) for f in drawn(index_of(names(), holdout=fraction), 60)}
+    train = {(split(f.input)[1], split(f.target)[1]) for f in drawn(SceneIndex(names(), holdout=fraction), 60)}
     val = {
         (split(f.input)[1], split(f.target)[1])
-        for f in drawn(index_of(names(), holdout=fraction, only_held_out=True), 60)
+        for f in drawn(SceneIndex(names(), holdout=fraction, only_held_out=True), 60)
     }
     assert train and val and not train & val
     assert val == {pair for pair in itertools.permutations(LIGHTS, 2) if is_held_out(*pair, fraction)}
     assert all(a != b for a, b in train | val)
 
 
-def test_held_out_pairs_do_not_depend_on_the_size_of_the_set():
-    few = index_of(names(scenes=2, lights=LIGHTS[:6]), holdout=0.3, only_held_out=True)
-    many = index_of(names(scenes=9), holdout=0.3, only_held_out=True)
-    pairs = [{(split(f.input)[1], split(f.target)[1]) for f in drawn(index, 60)} for index in (few, many)]
-    assert pairs[0] <= pairs[1]
-
-
 def test_missing_lights_are_never_drawn():
     missing = {'Image001_2500_N.png', 'Image002_4500_W.png', 'Image003_4500_W.png', 'Image004_6500_S.png'}
     present = set(names()) - missing
-    index = index_of(present)
+    index = SceneIndex(present)
     assert len(index) == 4 * 15 - 4
     for files in drawn(index):
         assert set(files[:5]) <= present
 
 
 def test_a_light_of_one_scene_alone_is_an_input_but_never_a_target():
-    index = index_of([*names(), 'Image001_3500_SE.png'])
+    index = SceneIndex([*names(), 'Image001_3500_SE.png'])
     got = drawn(index, 40)
     assert any(files.input == 'Image001_3500_SE.png' for files in got)
     assert not any('3500_SE' in files.target for files in got)
 
 
 def test_scene_numbers_select_inclusively():
-    index = index_of(names(scenes=12), numbers=(3, 5))
+    index = SceneIndex(names(scenes=12), numbers=(3, 5))
     used = {split(name)[0] for files in drawn(index, 5) for name in (files.input, files.guide)}
     assert used == {'Image003', 'Image004', 'Image005'}
 
 
 @pytest.mark.parametrize('suffix', ['.npy', '.png', '.exr'])
 def test_depth_maps_of_all_kinds_are_found(suffix):
-    assert index_of(names(depth=suffix)).files(0, sample_params(0, 0, 0, 0)).input_depth == f'Image001{suffix}'
+    assert SceneIndex(names(depth=suffix)).files(0, sample_params(0, 0, 0, 0)).input_depth == f'Image001{suffix}'
 
 
 @pytest.mark.parametrize(
@@ -115,18 +105,8 @@ def test_depth_maps_of_all_kinds_are_found(suffix):
 )
 def test_an_unusable_set_is_an_error_that_says_why(files, options, message):
     with pytest.raises(ValueError, match=message) as caught:
-        index_of(files, **options)
+        SceneIndex(files, **options)
     assert '\n' not in str(caught.value)
-
-
-class Folders:
-    """A reader that lists what it is given."""
-
-    def __init__(self, **folders):
-        self.folders = folders
-
-    def list(self, folder):
-        return self.folders.get(folder, [])
 
 
 PAIRS = {
@@ -136,30 +116,23 @@ PAIRS = {
 }
 
 
-def test_pairs_share_their_names():
-    index = PairIndex(Folders(**PAIRS), 'pairs', numbers=None, needs_target=True)
-    assert len(index) == 2
-    assert index.files(0, sample_params(0, 0, 0, 0)) == (
+def pairs(layout='pairs', numbers=None, needs_target=True, **folders):
+    """The index of what a reader lists."""
+    reader = SimpleNamespace(list=lambda folder: {**PAIRS, **folders}.get(folder, []))
+    return PairIndex(reader, layout, numbers=numbers, needs_target=needs_target)
+
+
+def test_pairs_share_their_names_and_numbers_select_them():
+    assert len(pairs()) == 2
+    first, second = (pairs().files(i, sample_params(0, 0, 0, 0)) for i in (0, 1))
+    assert first == (
         'input/Pair001.png', 'input/Pair001.npy', 'guide/Pair001.png', 'guide/Pair001.exr', 'target/Pair001.png',
         'input/Pair001.png',
     )  # fmt: skip
-    second = index.files(1, sample_params(0, 0, 0, 0))
     assert (second.input_depth, second.guide_depth) == ('input/Pair002_depth.png', 'guide/Pair002.npy')
-
-
-def test_numbers_select_pairs():
-    index = PairIndex(Folders(**PAIRS), 'pairs', numbers=(2, 2), needs_target=True)
-    assert len(index) == 1 and index.files(0, sample_params(0, 0, 0, 0)).input == 'input/Pair002.png'
-    with pytest.raises(ValueError, match=r'`scenes: \[2, 9\]` asks for more than is there, Pair001 to Pair002'):
-        PairIndex(Folders(**PAIRS), 'pairs', numbers=(2, 9), needs_target=True)
-
-
-def test_target_may_be_missing_as_a_whole_in_a_test_set_only():
-    folders = {**PAIRS, 'target': []}
-    index = PairIndex(Folders(**folders), 'pairs', numbers=None, needs_target=False)
-    assert index.files(0, sample_params(0, 0, 0, 0)).target is None
-    with pytest.raises(ValueError, match=r'missing images: target/Pair001\.png, target/Pair002\.png'):
-        PairIndex(Folders(**folders), 'pairs', numbers=None, needs_target=True)
+    some = pairs(numbers=(2, 2))
+    assert len(some) == 1 and some.files(0, sample_params(0, 0, 0, 0)) == second
+    assert pairs(target=[], needs_target=False).files(0, sample_params(0, 0, 0, 0)).target is None
 
 
 @pytest.mark.parametrize(
@@ -169,17 +142,18 @@ def test_target_may_be_missing_as_a_whole_in_a_test_set_only():
         ({'guide': ['Pair001.png', 'Pair001.npy']}, 'missing images: guide/Pair002.png'),
         ({'guide': ['Pair001.png', 'Pair002.png', 'Pair002.npy']}, 'missing depth maps .*: guide/Pair001$'),
         ({'input': ['Pair001.png', 'Pair001.jpg']}, 'missing depth maps .*: input/Pair001$'),
-        ({'target': ['Pair002.png']}, 'missing images: target/Pair001.png'),
+        ({'target': ['Pair002.png'], 'needs_target': False}, 'missing images: target/Pair001.png'),
+        ({'target': []}, r'missing images: target/Pair001\.png, target/Pair002\.png'),
+        ({'numbers': (2, 9)}, r'`scenes: \[2, 9\]` asks for more than is there, Pair001 to Pair002'),
     ],
 )
-def test_unpaired_names_are_an_error_that_names_them(change, message):
+def test_what_is_missing_is_an_error_that_names_it(change, message):
     with pytest.raises(ValueError, match=message):
-        PairIndex(Folders(**{**PAIRS, **change}), 'pairs', numbers=None, needs_target=False)
+        pairs(**change)
 
 
 def test_one_to_one_has_a_depth_folder_and_no_guide():
-    folders = {'input': ['Image001.png'], 'depth': ['Image001.png'], 'target': ['Image001.png']}
-    index = PairIndex(Folders(**folders), 'one_to_one', numbers=None, needs_target=True)
+    index = pairs('one_to_one', input=['Image001.png'], depth=['Image001.png'], target=['Image001.png'])
     assert index.files(0, sample_params(0, 0, 0, 0)) == (
         'input/Image001.png', 'depth/Image001.png', None, None, 'target/Image001.png', 'input/Image001.png',
     )  # fmt: skip

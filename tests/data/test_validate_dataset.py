@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from s3net_plugin.data.decode import count_wrap_arounds, decode_depth
-from s3net_plugin.data.lmdb.prepare import prepare
+from s3net_plugin.data.decode import count_wrap_arounds
 from s3net_plugin.data.lmdb.records import encode_image, pack_array
-from s3net_plugin.data.rgbd_relight_dataset import RGBDRelightPairedDataset
 from s3net_plugin.data.validate_dataset import KINDS, validate_dataset
+from tests.data.sets import assert_same_samples, dataset, make
 
 
 def check(root, **options):
@@ -29,8 +28,7 @@ def found(report):
 def test_a_good_set_has_no_problems(layouts, tmp_path, layout, codec):
     root = layouts[layout]
     if codec:
-        prepare(root, tmp_path / 'set', codec=codec, depth='uint16', show_progress=False)
-        root = tmp_path / 'set'
+        root = make(root, tmp_path / 'set', codec=codec, depth='uint16').target
     report = check(root)
     assert report.problems == []
     assert report.layout == ('pairs' if layout == 'no_target' else layout)
@@ -40,9 +38,8 @@ def test_a_good_set_has_no_problems(layouts, tmp_path, layout, codec):
     }[layout]  # fmt: skip
 
 
-def test_everything_wrong_with_scenes_is_found_at_once(layouts, tmp_path):
-    root = tmp_path / 'set'
-    shutil.copytree(layouts['scenes'], root)
+def test_everything_wrong_with_scenes_is_found_at_once(copied):
+    root = copied('scenes')
     (root / 'Image000_2500_E.png').unlink()
     (root / 'Image000_6500_N.png').unlink()
     (root / 'Image001.npy').unlink()
@@ -72,9 +69,8 @@ def test_everything_wrong_with_scenes_is_found_at_once(layouts, tmp_path):
     assert set(report.counts()) <= set(KINDS)
 
 
-def test_everything_wrong_with_pairs_is_found_at_once(layouts, tmp_path):
-    root = tmp_path / 'set'
-    shutil.copytree(layouts['pairs'], root)
+def test_everything_wrong_with_pairs_is_found_at_once(copied):
+    root = copied('pairs')
     (root / 'guide' / 'Pair000.png').unlink()
     (root / 'target' / 'Pair001.png').unlink()
     (root / 'input' / 'Pair001.npy').rename(root / 'input' / 'Pair01.npy')
@@ -99,21 +95,18 @@ def test_targets_elsewhere_are_looked_at(layouts, tmp_path):
     assert report.images == 9 and found(report) == {('undecodable', 'target/Pair002.png')}
 
 
-def test_a_missing_depth_map_of_one_to_one_is_found(layouts, tmp_path):
-    shutil.copytree(layouts['one_to_one'], tmp_path / 'set')
-    (tmp_path / 'set' / 'depth' / 'Image001.npy').unlink()
-    (tmp_path / 'set' / 'input' / 'Image002.png').unlink()
-    assert found(check(tmp_path / 'set', layout='one_to_one')) == {
-        ('missing_depth', 'depth/Image001.npy'),
-        ('unpaired_name', 'input/Image002.png'),
-        ('unpaired_name', 'depth/Image002.npy'),
-    }
+def test_a_missing_depth_map_of_one_to_one_is_found(copied):
+    root = copied('one_to_one')
+    (root / 'depth' / 'Image001.npy').unlink()
+    (root / 'input' / 'Image002.png').unlink()
+    unpaired = {('unpaired_name', 'input/Image002.png'), ('unpaired_name', 'depth/Image002.npy')}
+    assert found(check(root, layout='one_to_one')) == {('missing_depth', 'depth/Image001.npy'), *unpaired}
 
 
 @pytest.mark.parametrize('codec', ['png', 'raw'])
 def test_damaged_records_are_found(layouts, tmp_path, codec):
     root = tmp_path / 'set'
-    prepare(layouts['scenes'], root, codec=codec, show_progress=False)
+    make(layouts['scenes'], root, codec=codec)
     with lmdb.open(str(root / 'rgb.lmdb')) as env, env.begin(write=True) as transaction:
         record = bytearray(transaction.get(b'Image001_2500_N'))
         record[len(record) // 2] ^= 1
@@ -138,7 +131,7 @@ def test_damaged_records_are_found(layouts, tmp_path, codec):
 
 def test_databases_that_cannot_be_used_are_reported_both(layouts, tmp_path):
     root = tmp_path / 'set'
-    prepare(layouts['pairs'], root, show_progress=False)
+    make(layouts['pairs'], root)
     os.truncate(root / 'rgb.lmdb' / 'data.mdb', 30000)
     shutil.rmtree(root / 'depth.lmdb')
     report = check(root)
@@ -146,26 +139,18 @@ def test_databases_that_cannot_be_used_are_reported_both(layouts, tmp_path):
     assert 'truncated' in report.problems[0].detail
 
 
-@pytest.mark.parametrize('value', [0, 0.5, 1])
-def test_depth_of_one_value_is_found(layouts, tmp_path, value):
-    shutil.copytree(layouts['one_to_one'], tmp_path / 'set')
-    np.save(tmp_path / 'set' / 'depth' / 'Image001.npy', np.full((32, 32), value, np.float32))
-    (problem,) = check(tmp_path / 'set').problems
-    assert problem == ('flat_depth', 'depth/Image001.npy', f'is {value} throughout')
-
-
 @pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
-def test_depth_that_overflowed_is_suspected(layouts, tmp_path, dtype):
+def test_depth_that_overflowed_is_suspected(copied, dtype):
     peak = np.iinfo(dtype).max
     slope = np.add.outer(np.linspace(0, 0.9, 64), np.linspace(0, 0.4, 64))
     wrapped = (slope * peak).astype(np.int64).astype(dtype)
     good = np.clip(slope * peak, 0, peak).astype(dtype)
-    shutil.copytree(layouts['one_to_one'], tmp_path / 'set')
-    for path in (tmp_path / 'set' / 'depth').iterdir():
+    root = copied('one_to_one')
+    for path in (root / 'depth').iterdir():
         path.unlink()
     for name, levels in (('Image000', wrapped), ('Image001', good), ('Image002', good)):
-        cv2.imwrite(str(tmp_path / 'set' / 'depth' / f'{name}.png'), levels[::2, ::2])
-    assert found(check(tmp_path / 'set')) == {('depth_wrap_around', 'depth/Image000.png')}
+        cv2.imwrite(str(root / 'depth' / f'{name}.png'), levels[::2, ::2])
+    assert found(check(root)) == {('depth_wrap_around', 'depth/Image000.png')}
 
 
 def test_specks_of_overflow_are_suspected_but_invalid_pixels_are_not():
@@ -180,11 +165,6 @@ def test_specks_of_overflow_are_suspected_but_invalid_pixels_are_not():
     assert count_wrap_arounds(specks) == 2
 
 
-def test_rendered_depth_is_not_suspected(layouts):
-    for path in layouts['scenes'].glob('*.npy'):
-        assert count_wrap_arounds(decode_depth(path.read_bytes(), path.name)) == 0
-
-
 def test_a_folder_of_nothing_is_an_error(tmp_path):
     with pytest.raises(ValueError, match=f'^{tmp_path}: it has none of the layouts'):
         check(tmp_path)
@@ -196,56 +176,48 @@ def test_a_folder_of_nothing_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize('layout', ['scenes', 'pairs', 'one_to_one'])
-def test_extensions_in_capitals_are_taken(layouts, tmp_path, layout):
+def test_extensions_in_capitals_are_taken(copied, layouts, tmp_path, layout):
     """The samples, the databases and the report are those of the same set in lower case."""
-    root, prepared = tmp_path / 'set', tmp_path / 'lmdb'
-    shutil.copytree(layouts[layout], root)
+    root = copied(layout)
     for path in root.rglob('*.*'):
         path.rename(path.with_suffix(path.suffix.upper()))
     report, plain = check(root), check(layouts[layout])
     assert (report.problems, report.images, report.depth_maps) == ([], plain.images, plain.depth_maps)
-    done = prepare(root, prepared, layout=layout, show_progress=False)
-    assert (done.images, done.depth_maps) == (plain.images, plain.depth_maps)
-    for dataroot, backend in ((root, 'disk'), (prepared, 'lmdb')):
-        options = {'name': 'a', 'type': 'RGBDRelightPairedDataset', 'phase': 'val', 'layout': layout}
-        first = RGBDRelightPairedDataset({**options, 'dataroot': str(layouts[layout])})[0]
-        second = RGBDRelightPairedDataset({**options, 'dataroot': str(dataroot), 'io_backend': {'type': backend}})[0]
-        assert torch.equal(first['lq'], second['lq'])
-        assert torch.equal(first['gt'], second['gt'])
-        assert Path(first['lq_path']).stem == Path(second['lq_path']).stem
+    assert make(root, tmp_path / 'lmdb', layout=layout)[2:4] == (plain.images, plain.depth_maps)
+    assert_same_samples(dataset(layouts[layout], layout), dataset(tmp_path / 'lmdb', layout, 'lmdb'))
+    first, second = dataset(layouts[layout], layout, phase='val')[0], dataset(root, layout, phase='val')[0]
+    assert torch.equal(first['lq'], second['lq']) and torch.equal(first['gt'], second['gt'])
+    assert Path(first['lq_path']).stem == Path(second['lq_path']).stem
 
 
 @pytest.mark.parametrize(
-    ('layout', 'name'), [('scenes', 'scene_4500_E.jpg'), ('pairs', 'input/Pair001.jpg'), ('one_to_one', 'input/x.JPEG')]
+    ('layout', 'pattern', 'suffix'),
+    [('scenes', '*_E.png', '.jpg'), ('pairs', 'input/*[0-9].png', '.jpg'), ('one_to_one', 'input/*.png', '.JPEG')],
 )
 @pytest.mark.parametrize('beside', [False, True])
-def test_images_that_are_no_png_are_named_unless_they_are_there_as_png(layouts, tmp_path, layout, name, beside):
-    root = tmp_path / 'set'
-    shutil.copytree(layouts[layout], root)
-    image = next(root.glob('*_E.png')) if layout == 'scenes' else next((root / 'input').glob('*[0-9].png'))
-    other = image.with_suffix(Path(name).suffix)
+def test_images_that_are_no_png_are_named_unless_there_as_png(copied, tmp_path, layout, pattern, suffix, beside):
+    root = copied(layout)
+    image = next(root.glob(pattern))
+    other = image.with_suffix(suffix)
     shutil.copy(image, other)
-    options = {'name': 'a', 'type': 'RGBDRelightPairedDataset', 'phase': 'val', 'layout': layout, 'dataroot': str(root)}
     shown = other.relative_to(root).with_suffix(other.suffix.lower()).as_posix()
     if beside:
         assert check(root).problems == []
-        RGBDRelightPairedDataset(options)
+        dataset(root, layout)
         return
     image.unlink()
     assert ('other_format', shown) in {problem[:2] for problem in check(root).problems}
-    message = f'another format than PNG, which have to be converted or moved away: {shown}'
-    with pytest.raises(ValueError, match=message):
-        RGBDRelightPairedDataset(options)
-    with pytest.raises(ValueError, match=message):
-        prepare(root, tmp_path / 'lmdb', layout=layout, show_progress=False)
+    for use in (lambda: dataset(root, layout), lambda: make(root, tmp_path / 'lmdb', layout=layout)):
+        with pytest.raises(ValueError, match=f'which have to be converted or moved away: {shown}'):
+            use()
 
 
-def test_files_that_differ_in_a_letters_case_are_named(layouts, tmp_path):
-    shutil.copytree(layouts['pairs'], tmp_path / 'set')
+def test_files_that_differ_in_a_letters_case_are_named(copied, tmp_path):
+    root = copied('pairs')
     image = next((tmp_path / 'set/input').glob('*[0-9].png'))
     try:
         image.with_suffix('.PNG').touch(exist_ok=False)
     except FileExistsError:
         pytest.skip('this file system takes the two for one')
     with pytest.raises(ValueError, match=rf'{image.stem}\.(png|PNG) and {image.stem}\.(png|PNG) differ'):
-        check(tmp_path / 'set')
+        check(root)

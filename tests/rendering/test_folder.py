@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from s3net_plugin.rendering.folder import LIGHTS, Settings, image_name, open_folder, scene_files
+from s3net_plugin.rendering.folder import LIGHTS, Settings, image_name, open_folder
 
 SETTINGS = Settings(seed=1, size=8, spp=4)
 
@@ -21,6 +21,11 @@ def root(tmp_path):
     with open_folder(tmp_path / 'set', SETTINGS) as folder:
         folder.write(7, *fake_scene())
     return tmp_path / 'set'
+
+
+def other_spp(text):
+    assert '"spp": 4' in text
+    return text.replace('"spp": 4', '"spp": 64')
 
 
 def complete(root, number=7, settings=SETTINGS):
@@ -53,13 +58,9 @@ def test_depth_is_the_dict_of_vidit_and_larger_is_farther(root):
     assert entry['ref_center_dis'] == distance[4, 4] and type(entry['ref_center_dis']) is float
 
 
-def test_a_written_scene_is_complete_and_others_are_not(root):
-    assert complete(root)
-    assert not complete(root, number=8)
-
-
 @pytest.mark.parametrize('name', ['Image007.npy', 'Image007_6500_NW.png'])
-def test_a_missing_or_truncated_file_makes_it_incomplete(root, name):
+def test_a_written_scene_is_complete_unless_a_file_is_missing_or_truncated(root, name):
+    assert complete(root) and not complete(root, number=8)
     content = (root / name).read_bytes()
     (root / name).write_bytes(content[:-3])
     assert not complete(root)
@@ -69,35 +70,31 @@ def test_a_missing_or_truncated_file_makes_it_incomplete(root, name):
     assert complete(root)
 
 
-@pytest.mark.parametrize('text', ['', '{"settings": ', '[]'])
-def test_a_damaged_record_makes_it_incomplete(root, text):
-    (root / '.render' / '007.json').write_text(text)
-    assert not complete(root)
-
-
-def test_a_record_of_other_settings_makes_it_incomplete(root):
+@pytest.mark.parametrize('change', [lambda text: '', lambda text: text[:20], lambda text: '[]', other_spp])
+def test_a_record_that_is_damaged_or_of_other_settings_makes_it_incomplete(root, change):
     path = root / '.render' / '007.json'
-    record = json.loads(path.read_text())
-    record['settings']['spp'] = 64
-    path.write_text(json.dumps(record))
+    path.write_text(change(path.read_text()))
     assert not complete(root)
+
+
+@pytest.mark.parametrize('change', [{'seed': 2}, {'size': 16}, {'spp': 16}, {'generator': 0}, {'style': 'indoor'}])
+def test_other_settings_are_refused_with_both_named(root, change):
+    other = SETTINGS._replace(**change)
+    shown = json.dumps(change)[1:-1]
+    with pytest.raises(
+        ValueError, match=rf'was rendered with .*"seed": 1.* not with .*{shown}.* choose another folder'
+    ):
+        complete(root, settings=other)
+    with open_folder(root / 'other', other):
+        pass
+    with pytest.raises(ValueError, match=rf'was rendered with .*{shown}.* not with .*"seed": 1'):
+        complete(root / 'other')
 
 
 def test_a_set_from_before_there_were_styles_is_classic_and_goes_on(root):
-    for path, nested in ((root / '.render' / 'settings.json', False), (root / '.render' / '007.json', True)):
-        found = json.loads(path.read_text())
-        settings = found['settings'] if nested else found
-        assert settings == {'seed': 1, 'size': 8, 'spp': 4, 'generator': 1}
+    settings, record = (json.loads((root / '.render' / name).read_text()) for name in ('settings.json', '007.json'))
+    assert settings == record['settings'] == {'seed': 1, 'size': 8, 'spp': 4, 'generator': 1}
     assert complete(root, settings=SETTINGS._replace(style='classic'))
-
-
-def test_other_styles_are_noted(tmp_path):
-    other = SETTINGS._replace(style='outdoor')
-    with open_folder(tmp_path, other) as folder:
-        folder.write(7, *fake_scene())
-    assert complete(tmp_path, settings=other)
-    with pytest.raises(ValueError, match=r'with .*"style": "outdoor".*, not with .* choose another folder'):
-        complete(tmp_path, settings=SETTINGS)
 
 
 def test_nothing_half_written_when_writing_fails(tmp_path):
@@ -110,22 +107,6 @@ def test_nothing_half_written_when_writing_fails(tmp_path):
         assert not list(tmp_path.glob('Image*'))
         folder.write(0, *fake_scene())
         assert folder.is_complete(0)
-
-
-def test_a_run_killed_between_two_moves_is_done_again(root):
-    (root / '.render' / '007.json').unlink()
-    for name in scene_files(7)[20:]:
-        (root / name).unlink()
-    with open_folder(root, SETTINGS) as folder:
-        assert not folder.is_complete(7)
-        folder.write(7, *fake_scene())
-        assert folder.is_complete(7)
-
-
-@pytest.mark.parametrize('change', [{'seed': 2}, {'size': 16}, {'spp': 16}, {'generator': 0}, {'style': 'indoor'}])
-def test_other_settings_are_refused_with_both_named(root, change):
-    with pytest.raises(ValueError, match=r'was rendered with .*"seed": 1.* choose another folder'):
-        complete(root, settings=SETTINGS._replace(**change))
 
 
 @pytest.mark.parametrize('name', ['Image000_2500_N.png', 'input'])  # the latter of the other layouts

@@ -20,16 +20,12 @@ def files(root):
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob('*') if path.is_file()}
 
 
-def test_pairs_have_the_files_of_the_validation_set(scenes, tmp_path):
+def test_target_of_a_pair_is_its_scene_under_the_light_of_its_guide(scenes, tmp_path):
     write_pairs(scenes, tmp_path / 'pairs', numbers=range(2, 5), seed=0)
     kinds = [('input', 'png'), ('input', 'npy'), ('guide', 'png'), ('guide', 'npy'), ('target', 'png')]
     expected = {f'{folder}/Pair00{n}.{extension}' for n in (2, 3, 4) for folder, extension in kinds}
-    assert files(tmp_path / 'pairs').keys() == expected
-
-
-def test_target_of_a_pair_is_its_scene_under_the_light_of_its_guide(scenes, tmp_path):
-    write_pairs(scenes, tmp_path / 'pairs', numbers=range(2, 5), seed=0)
     copies = files(tmp_path / 'pairs')
+    assert copies.keys() == expected
     origin = {(scenes / image_name(n, light)).read_bytes(): (n, light) for n in (2, 3, 4) for light in LIGHTS}
     for n in (2, 3, 4):
         shot, guide, target = (origin[copies[f'{folder}/Pair00{n}.png']] for folder in ('input', 'guide', 'target'))
@@ -47,12 +43,12 @@ def test_pairs_follow_from_the_seed(scenes, tmp_path):
 
 def test_one_to_one_goes_from_6500_north_to_4500_east(scenes, tmp_path):
     write_one_to_one(scenes, tmp_path / 'one', numbers=range(2, 4))
-    expected = {}
-    for n in (2, 3):
-        expected[f'input/Image00{n}.png'] = (scenes / image_name(n, (6500, 'N'))).read_bytes()
-        expected[f'depth/Image00{n}.npy'] = (scenes / depth_name(n)).read_bytes()
-        expected[f'target/Image00{n}.png'] = (scenes / image_name(n, (4500, 'E'))).read_bytes()
-    assert files(tmp_path / 'one') == expected
+    kinds = {'input/{}.png': '{}_6500_N.png', 'depth/{}.npy': '{}.npy', 'target/{}.png': '{}_4500_E.png'}
+    assert files(tmp_path / 'one') == {
+        copy.format(name): (scenes / original.format(name)).read_bytes()
+        for name in ('Image002', 'Image003')
+        for copy, original in kinds.items()
+    }
 
 
 def test_a_missing_scene_is_named_and_leaves_nothing(scenes, tmp_path):

@@ -37,12 +37,6 @@ def read(root, number, light):
     return cv2.imread(str(root / image_name(number, light))).astype(float)[..., ::-1]
 
 
-def test_a_scene_is_the_same_alone_or_among_others(rendered, tmp_path):
-    render_set(tmp_path, first=1, count=1, settings=SETTINGS)
-    assert scene_bytes(tmp_path, 1) == scene_bytes(rendered, 1)
-    assert scene_bytes(rendered, 0) != scene_bytes(rendered, 1)
-
-
 def test_only_what_is_missing_is_rendered_again(rendered):
     before = scene_bytes(rendered, 0)
     kept = (rendered / 'Image001.npy').stat().st_mtime_ns

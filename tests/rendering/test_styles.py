@@ -75,11 +75,6 @@ def test_a_mixed_set_takes_the_scenes_of_three_styles_in_turns(small_textures):
         assert digest(make_scene(5, number, 'mixed')) == digest(make_scene(5, number, style))
 
 
-def test_an_unknown_style_is_named():
-    with pytest.raises(ValueError, match='style moon: must be one of classic, outdoor, indoor, street'):
-        make_scene(0, 0, 'moon')
-
-
 @pytest.mark.parametrize('style', NEW)
 def test_pictures_have_light_shadow_and_depth_up_to_the_sky(style, small_textures):
     tracer, skies = Tracer('scalar_rgb'), 0

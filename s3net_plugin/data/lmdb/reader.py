@@ -26,9 +26,8 @@ _PREPARE = 'scripts/prepare_vidit.py'
 class LmdbReader:
     """A ``Reader`` of prepared databases: images are called ``.png`` and depth maps ``.npy``, whatever the codec.
 
-    Args:
-        dataroot: What ``scripts/prepare_vidit.py`` had as its target, whether it is one folder or parts of a set.
-        verify: Compare the checksums of raw records, which reads all of them even for a crop.
+    ``dataroot`` is a folder or the name of parts. ``verify`` compares the checksums of raw records, which reads all of
+    them even for a crop.
     """
 
     def __init__(self, dataroot: str, *, verify: bool = False) -> None:

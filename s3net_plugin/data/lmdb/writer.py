@@ -21,10 +21,8 @@ class LmdbWriter:
 
     If that ends in an exception before the first batch is stored, the folder is removed.
 
-    Args:
-        path: The database's folder; what is in it already is kept.
-        expected_bytes: Size of all records, as near as it is known; the map grows when it is full.
-        settings: What the records depend on, with ``codec``; plain JSON values.
+    What is in the folder ``path`` already is kept. ``expected_bytes`` is about the size of all records; the map grows
+    when it is full. ``settings`` are what the records depend on, with ``codec``, as plain JSON values.
 
     Raises:
         ValueError: If the folder holds a database with other settings.

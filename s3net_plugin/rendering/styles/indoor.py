@@ -101,12 +101,5 @@ def draw_scene(rng: np.random.Generator) -> Scene:
         'leaves': draw_surface(rng, ('foliage',), (0.5, 1.0)),
     }
     surfaces, camera = face_north(stage.surfaces(materials), camera, heading)
-    return Scene(
-        surfaces,
-        camera,
-        elevation=rng.uniform(32, 52),
-        ambient=rng.uniform(0.16, 0.38),
-        level=rng.uniform(0.35, 0.6),
-        sky=draw_sky(rng),
-        far=30.0,
-    )
+    light = {'elevation': rng.uniform(32, 52), 'ambient': rng.uniform(0.16, 0.38), 'level': rng.uniform(0.35, 0.6)}
+    return Scene(surfaces, camera, **light, sky=draw_sky(rng), far=30.0)

@@ -88,12 +88,5 @@ def draw_scene(rng: np.random.Generator) -> Scene:
         'metal': draw_surface(rng, ('coat',), (1.0, 2.0)),
         'glass': draw_surface(rng, ('asphalt',), (1.0, 2.0), 'plastic'),
     }
-    return Scene(
-        stage.surfaces(materials),
-        camera,
-        elevation=rng.uniform(25, 55),
-        ambient=rng.uniform(0.03, 0.14),
-        level=rng.uniform(0.25, 0.6),
-        sky=draw_sky(rng),
-        far=rng.uniform(35, 60),
-    )
+    light = {'elevation': rng.uniform(25, 55), 'ambient': rng.uniform(0.03, 0.14), 'level': rng.uniform(0.25, 0.6)}
+    return Scene(stage.surfaces(materials), camera, **light, sky=draw_sky(rng), far=rng.uniform(35, 60))

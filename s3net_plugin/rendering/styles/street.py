@@ -95,12 +95,5 @@ def draw_scene(rng: np.random.Generator) -> Scene:
         'leaves': draw_surface(rng, ('foliage',), (0.8, 1.5)),
     }
     surfaces, camera = face_north(stage.surfaces(materials), camera, heading)
-    return Scene(
-        surfaces,
-        camera,
-        elevation=rng.uniform(30, 60),
-        ambient=rng.uniform(0.07, 0.2),
-        level=rng.uniform(0.35, 0.6),
-        sky=draw_sky(rng),
-        far=rng.uniform(30, 45),
-    )
+    light = {'elevation': rng.uniform(30, 60), 'ambient': rng.uniform(0.07, 0.2), 'level': rng.uniform(0.35, 0.6)}
+    return Scene(surfaces, camera, **light, sky=draw_sky(rng), far=rng.uniform(30, 45))

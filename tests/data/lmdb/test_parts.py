@@ -5,33 +5,12 @@ import shutil
 
 import lmdb
 import pytest
-import torch
 
-from s3net_plugin.data import RGBDRelightPairedDataset, SampleIndex
-from s3net_plugin.data.lmdb.folders import CODECS, part_of
-from s3net_plugin.data.lmdb.prepare import prepare
-from s3net_plugin.data.lmdb.reader import open_database
+from s3net_plugin.data.lmdb.folders import part_of
 from s3net_plugin.data.lmdb.records import encode_key
 from s3net_plugin.data.validate_dataset import validate_dataset
 from s3net_plugin.rendering.folder import LIGHTS
-
-
-def make(source, target, **options):
-    return prepare(source, target, show_progress=False, **options)
-
-
-def dataset(root, layout='scenes', backend='lmdb', **more):
-    common = {'name': 'Tiny', 'type': 'RGBDRelightPairedDataset', 'phase': 'train', 'layout': layout}
-    return RGBDRelightPairedDataset({**common, 'dataroot': str(root), 'io_backend': {'type': backend}, **more})
-
-
-def records(root):
-    databases = [open_database(str(root / name), codecs) for name, codecs in CODECS.items()]
-    return {
-        (database.info['codec'], key): bytes(database.get(key))
-        for database in databases
-        for key in database.iter_keys()
-    }
+from tests.data.sets import assert_same_samples, dataset, make, records
 
 
 @pytest.fixture
@@ -44,28 +23,16 @@ def parts(layouts, tmp_path):
 
 @pytest.mark.parametrize(('layout', 'shards'), [('scenes', 2), ('pairs', 5), ('one_to_one', 1)])
 def test_parts_give_the_samples_of_one_database_bit_for_bit(layouts, tmp_path, layout, shards):
-    whole = make(layouts[layout], tmp_path / 'whole' / 'set')
-    done = [make(layouts[layout], tmp_path / 'parts' / 'set', shard=(index, shards)) for index in range(shards)]
-    assert (
-        sum(part.images for part in done) == whole.images and sum(part.depth_maps for part in done) == whole.depth_maps
-    )
-    written = [records(part.target) for part in done]
-    assert {key: record for part in written for key, record in part.items()} == records(whole.target)
-    assert sum(map(len, written)) == whole.images + whole.depth_maps
+    whole = make(layouts[layout], tmp_path / 'whole')
+    done = [make(layouts[layout], tmp_path / 'parts', shard=(index, shards)) for index in range(shards)]
+    for kind, count in (('rgb.lmdb', whole.images), ('depth.lmdb', whole.depth_maps)):
+        written = [records(part.target)[kind] for part in done]
+        assert {key: record for part in written for key, record in part.items()} == records(whole.target)[kind]
+        assert sum(map(len, written)) == count
     first, second = (
-        dataset(tmp_path / name / 'set', layout, gt_size=20, use_hflip=True) for name in ('whole', 'parts')
+        dataset(tmp_path / name, layout, 'lmdb', gt_size=20, use_hflip=True) for name in ('whole', 'parts')
     )
-    second = pickle.loads(pickle.dumps(second))  # as a loader's workers get it
-    assert len(first) == len(second)
-    for number in range(2 * len(first)):
-        index = SampleIndex(number % len(first), seed=1, epoch=2, number=number)
-        one, other = first[index], second[index]
-        assert one.keys() == other.keys()
-        for key, value in one.items():
-            if isinstance(value, torch.Tensor):
-                assert torch.equal(value, other[key])
-            else:
-                assert value.removeprefix(f'{tmp_path}/whole/') == other[key].removeprefix(f'{tmp_path}/parts/')
+    assert_same_samples(first, pickle.loads(pickle.dumps(second)))  # as a loader's workers get it
 
 
 def test_a_scene_is_whole_in_a_part_and_parts_of_vidit_are_even():
@@ -86,7 +53,7 @@ def test_missing_parts_are_named_in_one_line(parts, tmp_path):
         f'{parts}: of its 3 parts these are missing or not finished: 1; run scripts/prepare_vidit.py with --shard 1/3'
     )
     with pytest.raises(ValueError, match=f"^train dataset 'Tiny'.*{message}") as caught:
-        dataset(parts)
+        dataset(parts, backend='lmdb')
     assert '\n' not in str(caught.value)
     with pytest.raises(ValueError, match=f'^{message}'):
         validate_dataset(parts)
@@ -94,27 +61,27 @@ def test_missing_parts_are_named_in_one_line(parts, tmp_path):
 
 def test_what_is_no_set_of_parts_is_refused_in_one_line(parts, layouts, tmp_path):
     with pytest.raises(ValueError, match=r'no folder .*/train; its parts need `io_backend: {type: lmdb}`'):
-        dataset(parts, backend='disk')
+        dataset(parts)
     first, second = (parts.with_name(f'train.{index}-of-3') for index in (0, 1))
     first.rename(tmp_path / 'aside')
     shutil.copytree(second, first)
     with pytest.raises(
         ValueError, match=rf'{first}/rgb.lmdb: is no part of this set: .* shard 1/3, not 0/3; prepare it'
     ):
-        dataset(parts)
+        dataset(parts, backend='lmdb')
     shutil.rmtree(first)
     make(layouts['scenes'], parts, codec='png', shard=(0, 3))
     with pytest.raises(ValueError, match=r'train.1-of-3/rgb.lmdb: is no part .* codec raw, not png'):
-        dataset(parts)
+        dataset(parts, backend='lmdb')
     make(layouts['scenes'], parts, codec='raw', shard=(3, 4))
     with pytest.raises(ValueError, match='train: there are parts of 3 and of 4; keep one set'):
-        dataset(parts)
+        dataset(parts, backend='lmdb')
 
 
 def test_a_whole_database_is_read_in_place_of_parts_and_hides_no_new_ones(parts, layouts):
     make(layouts['scenes'], parts, codec='png')
     shutil.rmtree(parts.with_name('train.0-of-3'))
-    assert len(dataset(parts)) == 120
+    assert len(dataset(parts, backend='lmdb')) == 120
     with pytest.raises(ValueError, match='train: is a prepared set, read in place of any parts of it'):
         make(layouts['scenes'], parts, codec='raw', shard=(0, 3))
 

@@ -1,5 +1,4 @@
 import multiprocessing
-import os
 import pickle
 import re
 import shutil
@@ -9,34 +8,13 @@ import traceback
 import cv2
 import numpy as np
 import pytest
-import torch
 from torch.utils.data import DataLoader
 
-from s3net_plugin.data import RGBDRelightPairedDataset, SampleIndex, StatefulDistributedSampler
 from s3net_plugin.data.lmdb import prepare, writer
 from s3net_plugin.data.lmdb.folders import CODECS
-from s3net_plugin.data.lmdb.prepare import prepare as prepare_set
 from s3net_plugin.data.lmdb.reader import open_database
 from s3net_plugin.utils.errors import DataError
-
-
-def make(source, target, **options):
-    return prepare_set(source, target, show_progress=False, **options)
-
-
-def dataset(root, layout='scenes', backend='disk', **more):
-    common = {'name': 'Tiny', 'type': 'RGBDRelightPairedDataset', 'phase': 'train', 'layout': layout}
-    return RGBDRelightPairedDataset({**common, 'dataroot': str(root), 'io_backend': {'type': backend}, **more})
-
-
-def records_of(path):
-    database = open_database(str(path), CODECS[path.name])
-    return {key: bytes(database.get(key)) for key in database.iter_keys()}
-
-
-def records(root):
-    """Everything in the databases of ``root``."""
-    return {name: records_of(root / name) for name in CODECS}
+from tests.data.sets import assert_same_samples, dataset, make, records, records_of
 
 
 @pytest.fixture
@@ -52,25 +30,8 @@ def encoded(monkeypatch):
     return codecs
 
 
-def assert_same_samples(first, second, depth_step=0.0):
-    """Compare samples, and their paths below the data roots, over two passes with crops and flips."""
-    assert len(first) == len(second)
-    for number in range(2 * len(first)):
-        draw = SampleIndex(number % len(first), seed=1, epoch=2, number=number)
-        a, b = first[draw], second[draw]
-        assert a.keys() == b.keys()
-        for key in a.keys() - {'lq', 'gt'}:
-            below = [str(path).removeprefix(str(d.opt['dataroot'])) for path, d in ((a[key], first), (b[key], second))]
-            assert below[0] == below[1].removeprefix('/rgb.lmdb')
-        colours = [0, 1, 2, 4, 5, 6][: len(a['lq']) - len(a['lq']) // 4]
-        assert torch.equal(a['gt'], b['gt']) and torch.equal(a['lq'][colours], b['lq'][colours])
-        assert a['lq'].dtype == b['lq'].dtype
-        np.testing.assert_allclose(b['lq'][3::4], a['lq'][3::4], rtol=0, atol=depth_step)
-
-
+@pytest.mark.parametrize(('codec', 'depth'), [('png', 'float32'), ('raw', 'uint16')])
 @pytest.mark.parametrize('layout', ['scenes', 'pairs', 'one_to_one'])
-@pytest.mark.parametrize('codec', ['png', 'raw'])
-@pytest.mark.parametrize('depth', ['float32', 'uint16'])
 def test_every_layout_and_codec_gives_the_samples_of_the_files(layouts, tmp_path, layout, codec, depth):
     done = make(layouts[layout], tmp_path / 'set', codec=codec, depth=depth, workers=2)
     assert done.layout == layout
@@ -85,8 +46,9 @@ def test_resizing_beforehand_gives_the_samples_of_resizing_on_the_fly(layouts, t
     make(layouts['scenes'], tmp_path / 'set', size=24, codec='raw')
     assert_same_samples(dataset(layouts['scenes'], resize=24), dataset(tmp_path / 'set', backend='lmdb'))
     # and a prepared set can be resized like any other
-    make(layouts['scenes'], tmp_path / 'whole', codec='raw')
-    assert_same_samples(dataset(layouts['scenes'], resize=24), dataset(tmp_path / 'whole', backend='lmdb', resize=24))
+    make(layouts['pairs'], tmp_path / 'whole', codec='raw')
+    whole = dataset(tmp_path / 'whole', 'pairs', 'lmdb', resize=24)
+    assert_same_samples(dataset(layouts['pairs'], 'pairs', resize=24), whole)
 
 
 def test_targets_may_lie_in_a_folder_of_their_own(layouts, tmp_path):
@@ -116,46 +78,12 @@ def test_depth_maps_of_all_kinds_and_odd_names_are_taken(tmp_path):
     assert_same_samples(dataset(tmp_path / 'source', 'pairs'), dataset(tmp_path / 'set', 'pairs', 'lmdb'))
 
 
-@pytest.mark.parametrize('start', ['fork', 'spawn'])
-def test_workers_read_what_the_main_process_reads(layouts, tmp_path, start):
-    make(layouts['scenes'], tmp_path / 'set', codec='raw')
-    data = dataset(tmp_path / 'set', backend='lmdb', gt_size=16)
-    data[0]  # opens the databases before the workers start
-    sampler = StatefulDistributedSampler(data, 1, 0, 1)
-    here = DataLoader(data, 40, sampler=sampler)
-    there = DataLoader(
-        data, 40, sampler=sampler, num_workers=2 if start == 'fork' else 1, multiprocessing_context=start
-    )
-    for alone, parallel in zip(list(here), list(there), strict=True):
-        assert torch.equal(alone['lq'], parallel['lq']) and alone['lq_path'] == parallel['lq_path']
-    data[0]
-
-
-def test_training_and_validation_share_databases(layouts, tmp_path):
-    make(layouts['scenes'], tmp_path / 'set')
-    train = dataset(tmp_path / 'set', backend='lmdb', holdout_pairs=0.3)
-    val = dataset(tmp_path / 'set', backend='lmdb', holdout_pairs=0.3, phase='val')
-    assert train[0]['lq'].shape == val[0]['lq'].shape
-
-
 def test_the_result_holds_no_pickle_and_no_alpha(layouts, tmp_path):
     make(layouts['scenes'], tmp_path / 'set', codec='png')
     for record in records(tmp_path / 'set')['rgb.lmdb'].values():
         assert cv2.imdecode(np.frombuffer(record, np.uint8), cv2.IMREAD_UNCHANGED).shape == (32, 32, 3)
     content = b''.join(file.read_bytes() for file in (tmp_path / 'set').rglob('*') if file.is_file())
     assert b'numpy' not in content and b'normalized_depth' not in content
-
-
-def test_a_hostile_depth_map_is_refused_and_nothing_is_left(layouts, tmp_path):
-    class Hostile:
-        def __reduce__(self):
-            return os.mkdir, (str(tmp_path / 'evil'),)
-
-    shutil.copytree(layouts['one_to_one'], tmp_path / 'source')
-    np.save(tmp_path / 'source' / 'depth' / 'Image001.npy', Hostile(), allow_pickle=True)
-    with pytest.raises(ValueError, match=r'depth/Image001\.npy: refused to unpickle'):
-        make(tmp_path / 'source', tmp_path / 'set')
-    assert not (tmp_path / 'evil').exists() and not (tmp_path / 'set').exists()
 
 
 @pytest.mark.parametrize(('name', 'shard'), [('set', None), ('set.0-of-1', (0, 1))])
