@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from basicsr.models.base_model import BaseModel
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from s3net_plugin.config.sections import Metric, Val
@@ -14,11 +15,14 @@ from s3net_plugin.metrics.options import prepare_metric
 from s3net_plugin.utils.schema import check_section
 
 
-def check_val(opt: dict[str, Any], is_train: bool, unread: list[str]) -> None:
+def check_val(opt: dict[str, Any], is_train: bool, model: type[BaseModel], unread: list[str]) -> None:
     """Check the section, which a test needs, and training with a validation set."""
     if not is_train or any(str(phase).startswith('val') for phase in opt['datasets']):
         val = check_section(check_section(opt, '', ['val'])['val'], 'val')
-        unread += admit(val, VAL, 'val')
+        unread += admit(val, VAL | getattr(model, 'val_options', frozenset()), 'val')
+        if hasattr(model, 'check_val_options'):
+            with error_context('val'):
+                model.check_val_options(opt)
         options = Val.parse(val, 'val')
         needed = ['val_freq'] if is_train else ['suffix'] if options.save_img else []
         check_section({key: value for key, value in val.items() if value is not None or key == 'suffix'}, 'val', needed)
