@@ -39,13 +39,16 @@ class Cast(nn.Module):
 
 class _ConvTracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, (nn.Conv2d, nn.BatchNorm2d)) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, (nn.Conv2d, nn.modules.batchnorm._BatchNorm)) or super().is_leaf_module(
+            m, module_qualified_name
+        )
 
 
 def fold_batch_norm(network: nn.Module) -> None:
     """Fold every BatchNorm that alone reads a convolution into that convolution, in place, for inference.
 
-    timm's BatchNorm with an activation leaves the activation.
+    timm's BatchNorm with an activation leaves the activation. The few encoders whose flow of control depends on their
+    input cannot be traced, and keep their BatchNorm.
 
     Example:
         >>> encoder = S3Net(encoder='resnet10t').encoder.eval()
@@ -54,8 +57,12 @@ def fold_batch_norm(network: nn.Module) -> None:
         False
     """
     modules = dict(network.named_modules())
-    for node in list(_ConvTracer().trace(network).nodes):
-        if node.op != 'call_module' or not isinstance(modules[node.target], nn.BatchNorm2d):
+    try:
+        nodes = list(_ConvTracer().trace(network).nodes)
+    except fx.proxy.TraceError:
+        return
+    for node in nodes:
+        if node.op != 'call_module' or not isinstance(modules[node.target], nn.modules.batchnorm._BatchNorm):
             continue
         source = node.args[0]
         if source.op != 'call_module' or len(source.users) != 1 or not isinstance(modules[source.target], nn.Conv2d):
@@ -118,4 +125,4 @@ def optimize_for_inference(
     network.set_submodule('conv_last', nn.Sequential(network.conv_last, Cast(torch.float32)))
     if compile:
         network.compile(mode='reduce-overhead', dynamic=False)
-    return DeployedS3Net(network, memory_format)
+    return DeployedS3Net(network, memory_format).eval()

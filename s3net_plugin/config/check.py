@@ -112,7 +112,7 @@ def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -
         if hasattr(model, 'check_train_options'):
             with error_context('train'):
                 model.check_train_options(opt)
-    check_val(opt, is_train, unread)
+    check_val(opt, is_train, model, unread)
     if issubclass(model, VideoBaseModel) and set(datasets) - {'train'}:
         _check_video(opt, model)
     dry_run(opt, model, datasets, networks.get('network_g'), losses)

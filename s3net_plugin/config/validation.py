@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
+from basicsr.models.base_model import BaseModel
 from basicsr.utils.registry import METRIC_REGISTRY
 from pydantic import Field
 
@@ -32,11 +33,14 @@ class Metric(StockSection):
     input_order: Literal['HWC'] = Field('HWC', description='HWC, which validation hands over; leave it out')
 
 
-def check_val(opt: dict[str, Any], is_train: bool, unread: list[str]) -> None:
+def check_val(opt: dict[str, Any], is_train: bool, model: type[BaseModel], unread: list[str]) -> None:
     """Check the section, which a test needs, and training with a validation set."""
     if not is_train or any(str(phase).startswith('val') for phase in opt['datasets']):
         val = check_section(check_section(opt, '', ['val'])['val'], 'val')
-        unread += admit(val, VAL, 'val')
+        unread += admit(val, VAL | getattr(model, 'val_options', frozenset()), 'val')
+        if hasattr(model, 'check_val_options'):
+            with error_context('val'):
+                model.check_val_options(opt)
         options = Val.parse(val, 'val')
         needed = ['val_freq'] if is_train else ['suffix'] if options.save_img else []
         check_section({key: value for key, value in val.items() if value is not None or key == 'suffix'}, 'val', needed)

@@ -19,6 +19,7 @@ from s3net_plugin.metrics.options import prepare_metric
 from s3net_plugin.models import checkpoints, training_state
 from s3net_plugin.models.criterion import Criterion
 from s3net_plugin.models.ema import BufferSnapshot, ema_update, share_buffers
+from s3net_plugin.models.evaluation import Evaluation, ValOptions
 from s3net_plugin.models.precision import NonFiniteGuard, Precision, apply_memory_format, prepare_network
 from s3net_plugin.models.train_options import OPTIONS, check_train_options
 from s3net_plugin.models.validation import log_results, metric_options, validate
@@ -44,9 +45,12 @@ class S3NetModel(SRModel):
 
     train_options = frozenset(OPTIONS)
     check_train_options = staticmethod(check_train_options)
+    val_options = frozenset(ValOptions.model_fields)
+    check_val_options = staticmethod(ValOptions.of)
     stops_on_signals = True
     load_network, save_network = checkpoints.load_network, checkpoints.save_network
     net_g_ema: nn.Module | None = None
+    _evaluated: nn.Module | None = None
 
     def __init__(self, opt: dict[str, Any]) -> None:
         super().__init__(opt)
@@ -177,14 +181,23 @@ class S3NetModel(SRModel):
         """Run the averaged network, or the trained one, in evaluation mode on what was fed.
 
         The bare network, and not compiled: a distributed wrapper would wait for the other processes, which may have
-        fewer images, and images of other sizes than the crops would be compiled for again.
+        fewer images, and images of other sizes than the crops would be compiled for again. While ``validation`` runs,
+        what ``Evaluation`` makes of that network.
         """
-        net = self.net_g_ema or self.get_bare_model(self.net_g)
+        net = self._evaluated or self._network()
         was_training = net.training
         net.eval()
         with torch.no_grad():
             self.output = net.forward(self.lq)
         net.train(was_training)
+
+    def _network(self) -> nn.Module:
+        return self.net_g_ema or self.get_bare_model(self.net_g)
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """What makes the network ready for validation."""
+        return Evaluation(self.opt, self.device)
 
     @cached_property
     def report(self) -> Report:
@@ -200,7 +213,11 @@ class S3NetModel(SRModel):
             if self.opt['dist']:
                 share_buffers(self.get_bare_model(self.net_g), self.net_g_ema)
         dataset_name = dataloader.dataset.opt['name']
-        means = validate(self, dataloader, current_iter, tb_logger, save_img)
+        self._evaluated = self.evaluation.network(self._network())
+        try:
+            means = validate(self, dataloader, current_iter, tb_logger, save_img)
+        finally:
+            self._evaluated = None  # what is trained or loaded next has other weights
         if means is None:
             self._leave(int(current_iter))
         if means:

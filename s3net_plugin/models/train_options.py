@@ -35,6 +35,12 @@ class TrainOptions(Section):
 OPTIONS = frozenset(TrainOptions.model_fields)
 
 
+def is_s3net(arch: Any) -> bool:
+    """Whether the arch that is registered as ``arch`` is S3Net or a subclass of it."""
+    cls = ARCH_REGISTRY.get(arch) if arch in ARCH_REGISTRY else None
+    return isinstance(cls, type) and issubclass(cls, S3Net)
+
+
 def check_train_options(opt: dict[str, Any]) -> None:
     """Check the options of ``train`` that S3NetModel reads; ``~`` counts as left out.
 
@@ -49,8 +55,7 @@ def check_train_options(opt: dict[str, Any]) -> None:
     if not any(str(name).endswith('_opt') and value for name, value in train.items()):
         raise OptionError('', 'no loss', 'give at least one option that ends in _opt, such as pixel_opt')
     arch = (opt.get('network_g') or {}).get('type')
-    cls = ARCH_REGISTRY.get(arch) if arch in ARCH_REGISTRY else None
-    if options.pad_channels and not (isinstance(cls, type) and issubclass(cls, S3Net)):
+    if options.pad_channels and not is_s3net(arch):
         raise OptionError('pad_channels', f'works with S3Net and ShadingGuidedS3Net only, not with {arch}')
     if options.pad_channels and (train.get('optim_g') or {}).get('type') == 'Adafactor':
         raise OptionError('pad_channels', 'does not go with Adafactor, whose means would count the added zeros')

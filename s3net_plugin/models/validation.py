@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
 import torch
 from basicsr.metrics import calculate_metric
 from basicsr.utils import tensor2img
+from basicsr.utils.registry import METRIC_REGISTRY
 from torch.utils.data import DataLoader, Subset, default_collate
 from tqdm import tqdm
 
@@ -23,7 +29,11 @@ from s3net_plugin.report.summary import Row
 from s3net_plugin.utils import preemption
 from s3net_plugin.utils.distributed import all_gather_object
 
+Item = TypeVar('Item')
+Result = TypeVar('Result')
 TENSORBOARD_PANELS = 4
+KEPT_BYTES = 2**28  # of results, for the few that the report of a test shows
+THREADS = 4
 
 
 def validate(
@@ -34,24 +44,36 @@ def validate(
     Every process takes every n-th image; the rows of all are gathered and averaged in the order of the data set, so
     that the means do not depend on the number of processes. Without metrics or without targets the result is empty;
     it is None, in all processes, if one has been asked to stop in the middle of training.
+
+    While the network runs, threads read the next batch, and score and save the images before.
     """
     opt = model.opt
     name = dataloader.dataset.opt['name']
     loader, indices = _share(dataloader, opt['rank'], opt['world_size'])
     progress = tqdm(total=len(indices), unit='image', disable=not opt['val'].get('pbar', False) or opt['rank'] != 0)
     rows: list[Row] = []
+    outputs: dict[int, np.ndarray] = {}
     stopped = False
-    samples = (sample for batches in loader for batch in batches for sample in _run(model, batch))
-    with progress:
-        for index, sample in zip(indices, samples, strict=True):
+
+    def finish(numbered: tuple[int, _Sample]) -> tuple[int, dict[str, np.ndarray], list[Row]]:
+        index, sample = numbered
+        views = {key: tensor2img([view]) for key, view in sample.views.items()}
+        found = _scores(opt, index, sample, views)
+        if save_img:
+            _save(opt, name, current_iter, sample.name, views)
+        return index, views, found
+
+    samples = (sample for batches in _read_ahead(loader) for batch in batches for sample in _run(model, batch))
+    with progress, _threads(opt, model.device) as pool:
+        for index, views, found in _in_order(pool, finish, zip(indices, samples, strict=True)):
             stopped = model.is_train and preemption.requested()
             if stopped:
                 break
-            rows += _scores(opt, index, sample)
-            if save_img:
-                _save(opt, name, current_iter, sample)
+            rows += found
+            if not model.is_train and views['output'].nbytes * (len(outputs) + 1) <= KEPT_BYTES:
+                outputs[index] = views['output']
             if tb_logger and index < TENSORBOARD_PANELS:
-                panel = relight_panel(sample.views)[..., ::-1]
+                panel = relight_panel(views)[..., ::-1]
                 tb_logger.add_image(f'{name}/{index}', np.ascontiguousarray(panel), current_iter, dataformats='HWC')
             progress.update()
     parts = all_gather_object((rows, stopped))
@@ -59,10 +81,39 @@ def validate(
         return None
     rows = sorted((row for part, _ in parts for row in part), key=lambda row: row.position)
     if not model.is_train and opt['rank'] == 0:
-        dataset = dataloader.dataset
-        model.report.add(dataset, rows, lambda index: _run(model, default_collate([dataset[index]]), False)[0].views)
+        model.report.add(dataloader.dataset, rows, partial(_view, model, dataloader.dataset, outputs))
     scores = [row.scores for row in rows if row.method == 'model']
     return {metric: float(np.mean([score[metric] for score in scores])) for metric in (scores[0] if scores else ())}
+
+
+def _threads(opt: dict[str, Any], device: torch.device) -> ThreadPoolExecutor:
+    """Return the threads that score and save: one where a metric is of a plugin, which may not bear more."""
+    metrics = [METRIC_REGISTRY.get(options['type']) for options in metric_options(opt).values()]
+    own = all(metric.__module__.split('.')[0] in ('basicsr', 's3net_plugin') for metric in metrics)
+    # the GPU in use is a thread's own matter
+    start = partial(torch.cuda.set_device, torch.cuda.current_device()) if device.type == 'cuda' else None
+    return ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1) if own else 1, initializer=start)
+
+
+def _in_order(pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield ``work(item)`` of every item, in order; a few are at work in ``pool`` while the next items are made."""
+    running: deque[Future[Result]] = deque()
+    for item in items:
+        running.append(pool.submit(work, item))
+        if len(running) > THREADS:
+            yield running.popleft().result()
+    while running:
+        yield running.popleft().result()
+
+
+def _read_ahead(loader: Iterable[Item]) -> Iterator[Item]:
+    """Yield what ``loader`` yields, the next one being read meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        batches = iter(loader)
+        following = pool.submit(next, batches, None)
+        while (batch := following.result()) is not None:
+            following = pool.submit(next, batches, None)
+            yield batch
 
 
 def metric_options(opt: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -113,15 +164,15 @@ def _collate_by_size(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 class _Sample(NamedTuple):
-    """Images are (H, W, 3), uint8, BGR, as BasicSR shows them; ``baselines`` are those of a test."""
+    """Views are (3, H, W), RGB in [0, 1]; ``shaded`` is that baseline of a test, where there is one to be scored."""
 
     name: str
-    views: dict[str, np.ndarray]
-    baselines: dict[str, np.ndarray]
+    views: dict[str, torch.Tensor]
+    shaded: torch.Tensor | None
     seconds: float
 
 
-def _run(model: Any, batch: dict[str, Any], with_baselines: bool = True) -> list[_Sample]:
+def _run(model: Any, batch: dict[str, Any], is_scored: bool = True) -> Iterator[_Sample]:
     """Run the network on a batch."""
     model.feed_data(batch)
     started = time.perf_counter()
@@ -130,36 +181,43 @@ def _run(model: Any, batch: dict[str, Any], with_baselines: bool = True) -> list
         torch.cuda.synchronize()
     seconds = (time.perf_counter() - started) / len(batch['lq'])
     is_guided = batch['lq'].shape[1] == 8
-    # baselines are scored only, so without targets or metrics nobody would see them
-    is_scored = with_baselines and not model.is_train and 'gt' in batch and model.opt['val'].get('metrics')
-    shaded = relight_closed_form(model.lq).image.cpu() if is_guided and is_scored else None
-    samples = []
-    for i, path in enumerate(batch['lq_path']):
-        views = {'input': batch['lq'][i, :3], 'output': model.output[i]}
-        if is_guided:
-            views['guide'] = batch['lq'][i, 4:7]
-        if 'gt' in batch:
-            views['target'] = batch['gt'][i]
-        images = {key: tensor2img([view.float()]) for key, view in views.items()}
-        samples.append(_Sample(Path(path).stem, images, _baselines(images, shaded, i) if is_scored else {}, seconds))
+    needs_baselines = is_scored and not model.is_train and 'gt' in batch and metric_options(model.opt)
+    shaded = relight_closed_form(model.lq).image.cpu() if is_guided and needs_baselines else None
+    output = model.output.float().cpu()
     del model.lq, model.gt, model.output
-    return samples
+    for i, path in enumerate(batch['lq_path']):
+        views = {**_given(batch, i), 'output': output[i]}
+        yield _Sample(Path(path).stem, views, None if shaded is None else shaded[i], seconds)
 
 
-def _baselines(views: dict[str, np.ndarray], shaded: torch.Tensor | None, i: int) -> dict[str, np.ndarray]:
-    baselines = {'copy_input': copy_input(views['input'])}
-    if shaded is not None:
-        baselines['colour_transfer'] = colour_transfer(views['input'], views['guide'])
-        baselines['shading_transfer'] = tensor2img([shaded[i]])
-    return baselines
+def _given(batch: dict[str, Any], i: int) -> dict[str, torch.Tensor]:
+    """Return what a batch shows of one sample before the network has run."""
+    views = {'input': batch['lq'][i, :3]}
+    if batch['lq'].shape[1] == 8:
+        views['guide'] = batch['lq'][i, 4:7]
+    if 'gt' in batch:
+        views['target'] = batch['gt'][i]
+    return views
 
 
-def _scores(opt: dict[str, Any], index: int, sample: _Sample) -> list[Row]:
-    metrics = opt['val'].get('metrics')
-    if not metrics or 'target' not in sample.views:
+def _view(model: Any, dataset: Any, outputs: dict[int, np.ndarray], index: int) -> dict[str, np.ndarray]:
+    """Return the images of one sample once more, with a result that was kept or is computed again."""
+    batch = default_collate([dataset[index]])
+    views = _given(batch, 0) if index in outputs else next(_run(model, batch, is_scored=False)).views
+    images = {key: tensor2img([view]) for key, view in views.items()}
+    return {**images, 'output': outputs.get(index, images.get('output'))}
+
+
+def _scores(opt: dict[str, Any], index: int, sample: _Sample, views: dict[str, np.ndarray]) -> list[Row]:
+    metrics = metric_options(opt)
+    if not metrics or 'target' not in views:
         return []
-    views = sample.views
-    outputs = {'model': views['output'], **sample.baselines}
+    outputs = {'model': views['output']}
+    if not opt['is_train']:
+        outputs['copy_input'] = copy_input(views['input'])
+    if sample.shaded is not None:
+        outputs['colour_transfer'] = colour_transfer(views['input'], views['guide'])
+        outputs['shading_transfer'] = tensor2img([sample.shaded])
     size = (views['output'].shape[0], views['output'].shape[1])
     rows = []
     for method, image in outputs.items():
@@ -167,20 +225,23 @@ def _scores(opt: dict[str, Any], index: int, sample: _Sample) -> list[Row]:
             metric: float(calculate_metric({'img': image, 'img2': views['target']}, options))
             for metric, options in metrics.items()
         }
-        seconds = sample.seconds if method == 'model' else float('nan')
-        rows.append(Row(index, sample.name, size, method, scores, seconds))
+        rows.append(
+            Row(index, sample.name, size, method, scores, sample.seconds if method == 'model' else float('nan'))
+        )
     return rows
 
 
-def _save(opt: dict[str, Any], dataset_name: str, current_iter: int | str, sample: _Sample) -> None:
+def _save(
+    opt: dict[str, Any], dataset: str, current_iter: int | str, sample: str, views: dict[str, np.ndarray]
+) -> None:
     """Save the result where BasicSR saves it, under BasicSR's name, and its panel beside it."""
     folder = Path(opt['path']['visualization'])
     if opt['is_train']:
-        path = folder / sample.name / f'{sample.name}_{current_iter}.png'
+        path = folder / sample / f'{sample}_{current_iter}.png'
     else:
-        path = folder / dataset_name / f'{sample.name}_{opt["val"]["suffix"] or opt["name"]}.png'
-    _write(path, sample.views['output'])
-    _write(path.with_name(f'{path.stem}_panel.png'), relight_panel(sample.views))
+        path = folder / dataset / f'{sample}_{opt["val"]["suffix"] or opt["name"]}.png'
+    _write(path, views['output'])
+    _write(path.with_name(f'{path.stem}_panel.png'), relight_panel(views))
 
 
 def _write(path: Path, image: np.ndarray) -> None:

@@ -110,6 +110,12 @@ def test_folding_keeps_the_features_of_any_encoder(encoder):
     assert sum(isinstance(m, nn.BatchNorm2d) for m in module.modules()) < count
 
 
+def test_an_encoder_that_cannot_be_traced_keeps_its_batch_norm():
+    torch.manual_seed(0)
+    network = settle_statistics(S3Net(encoder='mobilevit_s'))
+    assert largest_difference(network) < 1e-5
+
+
 def test_a_network_padded_for_training_is_deployed_alike(network):
     padded = copy.deepcopy(network)
     pad_channels(padded, 8)

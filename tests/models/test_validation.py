@@ -12,8 +12,8 @@ from tests.models.steps import batch
 class Mixed(torch.utils.data.Dataset):
     """Samples of two sizes, the first of which comes twice in a row and once more at the end."""
 
-    def __init__(self, batch_size, names=('a', 'b', 'c', 'd', 'e')):
-        self.opt = {'name': 'mixed', 'phase': 'val', 'batch_size_per_gpu': batch_size}
+    def __init__(self, batch_size, names=('a', 'b', 'c', 'd', 'e'), name='mixed'):
+        self.opt = {'name': name, 'phase': 'val', 'batch_size_per_gpu': batch_size}
         self.names = names
 
     def __len__(self):
