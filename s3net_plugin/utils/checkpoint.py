@@ -52,10 +52,11 @@ def load_weights_only(path: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f'{path}: no such file')
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # of damaged bytes the reader makes errors of every kind
-        refused = isinstance(error, pickle.UnpicklingError)
-        if refused and re.search(r'GLOBAL|[Uu]nsupported (global|class)', str(error)):
+    except pickle.UnpicklingError as error:
+        if re.search(r'GLOBAL|[Uu]nsupported (global|class)', str(error)):
             raise ValueError(f'{path}: refused, it holds more than tensors and plain values') from None
+        raise ValueError(f'{path}: not a whole checkpoint (torn, or another kind of file)') from None
+    except Exception:  # of damaged bytes the reader makes errors of every kind
         raise ValueError(f'{path}: not a whole checkpoint (torn, or another kind of file)') from None
     if not isinstance(content, dict):
         raise ValueError(f'{path}: a checkpoint is a dict, this is a {type(content).__name__}')
@@ -65,17 +66,27 @@ def load_weights_only(path: str | Path) -> dict[str, Any]:
 def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
     """Read the state dict in ``path`` (``.safetensors``, or anything ``torch.save`` wrote) to the CPU.
 
-    Raises are those of ``load_weights_only``, and ValueError where there is no state dict in it.
+    Nothing in the file can run: pickles are read with ``weights_only``.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, refused as unsafe, or holds no state dict.
     """
     path = Path(path)
+    content = _load_safetensors(path) if path.suffix == '.safetensors' else load_weights_only(path)
+    try:
+        return plain_state_dict(content)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from error
+
+
+def _load_safetensors(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such file')
     try:
-        return plain_state_dict(load_file(path) if path.suffix == '.safetensors' else load_weights_only(path))
+        return load_file(path)
     except SafetensorError as error:
         raise ValueError(f'{path}: not a whole checkpoint ({error})') from None
-    except ValueError as error:
-        raise ValueError(str(error) if str(path) in str(error) else f'{path}: {error}') from error
 
 
 def plain_state_dict(content: Any) -> dict[str, torch.Tensor]:
@@ -132,13 +143,24 @@ def plain(value: Any) -> Any:
 
 
 def check_fit(
-    net: nn.Module, name: str, options: Mapping[str, Any], content: Any, params: Mapping[str, Any], where: str
+    net: nn.Module,
+    name: str,
+    options: Mapping[str, Any],
+    content: Mapping[str, Any],
+    params: Mapping[str, Any],
+    where: str,
 ) -> None:
-    """Check that the weights ``params`` in a checkpoint's ``content`` belong to a network with ``options``.
+    """Check that a checkpoint belongs to a network.
 
     Options that leave all shapes as they are can change what the network computes. Of this package's archs all do; of
-    others, where some do not, only what does not fit is refused. ``name`` is that of the section, such as
-    ``network_g``; ``where``, the file, begins the message.
+    others, where some do not, only what does not fit is refused.
+
+    Args:
+        net: the network, with any weights.
+        name: of its section, such as ``network_g``.
+        options: that section.
+        content: the checkpoint, of which ``params`` are the weights to load.
+        where: begins the message: the file.
 
     Raises:
         OptionError: it does not; the message says which options differ, if it can be known, or which tensors do.
