@@ -1,6 +1,6 @@
 """The command ``s3net``: every script of the package by one name, and its option files."""
 
-import sys
+import functools
 
 import pytest
 
@@ -10,20 +10,10 @@ from tests.conftest import ROOT
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(run_script, monkeypatch, tmp_path):
     """Run ``s3net`` in an empty folder; returns its exit status, output and errors."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['s3net', *arguments])
-        status = 0
-        try:
-            s3net.main()
-        except SystemExit as ended:
-            status = ended.code
-        return status, *capsys.readouterr()
-
-    return run
+    return functools.partial(run_script, '__main__')
 
 
 def test_every_script_is_a_command_and_names_itself_so(run):

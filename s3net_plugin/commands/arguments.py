@@ -52,18 +52,6 @@ def command(stopped: str = 'stopped') -> Callable[[Callable[P, None]], Callable[
     return decorate
 
 
-def output_file(text: str) -> Path:
-    """The ``type`` of an argument for a file to write: makes its folder, so that no work is lost for want of one."""
-    path = Path(text)
-    if path.is_dir():
-        raise argparse.ArgumentTypeError(f'{path}: is a folder; name a file')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f'{error.filename}: cannot be made a folder: {error.strerror}') from error
-    return path
-
-
 def shard(text: str) -> tuple[int, int]:
     """The ``type`` of an argument ``I/N``: the task I, counted from 0, of an array of N; returns (I, N)."""
     index, _, shards = text.partition('/')
@@ -82,6 +70,18 @@ def check_free(path: Path, force: bool) -> None:
     """Raise FileExistsError if there is something at ``path`` that ``--force`` has not given up."""
     if path.exists() and not force:
         raise FileExistsError(f'{path}: already there; pass --force to overwrite it')
+
+
+def output_file(text: str) -> Path:
+    """The ``type`` of an argument for a file to write: makes its folder, so that no work is lost for want of one."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f'{path}: is a folder; name a file')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f'{error.filename}: cannot be made a folder: {error.strerror}') from error
+    return path
 
 
 def add_depth_arguments(parser: argparse.ArgumentParser) -> None:

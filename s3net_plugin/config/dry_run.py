@@ -36,7 +36,7 @@ def dry_run(
     Of models that use their network and losses in ways of their own only the data are tried, and archs of other
     packages only for runs on the CPU, since they may need a GPU. ``datasets`` holds by phase what could be built.
     """
-    on_meta = functools.cache(functools.partial(_on_meta, net))
+    on_meta = functools.cache(_on_meta)  # once, not once a data set
     knows_model = model is SRModel or (hasattr(model, 'check_train_options') and not is_third_party(model))
     for phase, dataset in datasets.items():
         if dataset is None:
@@ -71,12 +71,12 @@ def _corner_first(call: Callable[[int | None], T]) -> T:
 
 
 def _check_network(
-    net: nn.Module, on_meta: Callable[[], nn.Module], lq: Tensor, gt: Tensor | None, place: str, *, exact: bool
+    net: nn.Module, on_meta: Callable[[nn.Module], nn.Module], lq: Tensor, gt: Tensor | None, place: str, *, exact: bool
 ) -> None:
     """Check that ``net`` takes ``lq`` (C, H, W) and makes an image of the size of ``gt``, or, unless ``exact``, of as
     many times the size of ``lq``."""
     with torch.no_grad(), error_context(place, f'it and network_g do not fit, its first sample is {tuple(lq.shape)}'):
-        source, made = _output_shape(net, on_meta, lq)
+        source, made = _output_shape(net.eval(), on_meta, lq)
     if gt is None:
         return
     wanted = tuple(gt.shape)
@@ -87,7 +87,7 @@ def _check_network(
         raise OptionError(place, f'network_g makes {made} of {source}, but the target is {wanted}')
 
 
-def _output_shape(net: nn.Module, on_meta: Callable[[], nn.Module], lq: Tensor) -> tuple[tuple[int, ...], Any]:
+def _output_shape(net: nn.Module, on_meta: Callable[[nn.Module], nn.Module], lq: Tensor) -> tuple[tuple[int, ...], Any]:
     """Return the shapes of what goes into a network and of what comes out, or what else comes out in words."""
 
     def run(net: nn.Module, lq: Tensor) -> tuple[tuple[int, ...], Any]:
@@ -95,11 +95,11 @@ def _output_shape(net: nn.Module, on_meta: Callable[[], nn.Module], lq: Tensor) 
         return tuple(lq.shape), tuple(output.shape[1:]) if isinstance(output, Tensor) else f'a {type(output).__name__}'
 
     try:
-        return run(on_meta(), lq.to('meta'))
+        return run(on_meta(net), lq.to('meta'))
     except Exception as error:  # the size is wrong, or not all of the network can do without values
         refusal = error
     try:
-        run(on_meta(), lq[:, :_SIDE, :_SIDE].to('meta'))
+        run(on_meta(net), lq[:, :_SIDE, :_SIDE].to('meta'))
     except Exception:
         return _corner_first(lambda side: run(net, lq[:, :side, :side]))
     raise refusal
@@ -110,7 +110,7 @@ def _on_meta(net: nn.Module) -> nn.Module:
     tensors: dict[int, Any] = {id(buffer): buffer.to('meta') for buffer in net.buffers()}
     for parameter in net.parameters():
         tensors[id(parameter)] = nn.Parameter(parameter.to('meta'), parameter.requires_grad)
-    return copy.deepcopy(net, tensors).eval()
+    return copy.deepcopy(net, tensors)
 
 
 def _check_losses(losses: dict[str, nn.Module], gt: Tensor, model: type) -> None:

@@ -45,7 +45,7 @@ def _whole(smallest: int) -> Any:
 
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
-_NUMBERS = Field([], description='a list of numbers')
+_NUMBERS: Any = Field([], description='a list of numbers')
 
 
 class Scheduler(StockSection):

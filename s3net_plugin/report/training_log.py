@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,11 +81,8 @@ def join(logs: Sequence[dict[str, Curve]]) -> dict[str, Curve]:
     """Join the curves in logs of one run, the oldest first; from a log's first iteration on, older ones are dropped."""
     joined: dict[str, Curve] = {}
     for log in logs:
-        first = min((iteration for curve in log.values() for iteration in curve), default=None)
-        if first is None:
-            continue
-        for name in joined:
-            joined[name] = {iteration: value for iteration, value in joined[name].items() if iteration < first}
-        for name, curve in log.items():
-            joined.setdefault(name, {}).update(curve)
+        first = min((iteration for curve in log.values() for iteration in curve), default=math.inf)
+        for name in {**joined, **log}:
+            kept = {iteration: value for iteration, value in joined.get(name, {}).items() if iteration < first}
+            joined[name] = kept | log.get(name, {})
     return {name: curve for name, curve in joined.items() if curve}

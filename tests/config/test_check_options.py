@@ -248,8 +248,8 @@ class ByValue(nn.Module):
 
     def forward(self, images):
         self.sides.append(images.shape[-1] if images.max().item() < 2 else 0)
-        if images.shape[-1] < self.smallest:
-            raise ValueError('too small')
+        if images.shape[-1] < self.smallest or self.training:
+            raise ValueError('too small, or not for inference')
         return images.repeat(1, 1, 2, 2)
 
 
