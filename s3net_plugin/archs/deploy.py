@@ -12,6 +12,20 @@ from s3net_plugin.archs.padding import TENSOR_CORE_MULTIPLE, is_padded, pad_chan
 from s3net_plugin.archs.s3net_arch import S3Net
 
 
+def fast_precision(device: torch.device) -> torch.dtype:
+    """Return the dtype in which ``device`` computes a network fastest: bfloat16 where its hardware multiplies that.
+
+    Those are GPUs from NVIDIA's Ampere on and CPUs with AMX or AVX512-BF16; elsewhere bfloat16 is emulated, and slower.
+    """
+    if device.type == 'cuda':
+        with torch.cuda.device(device):
+            has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:  # the only names that PyTorch 2.6 has for these are private: any of them may be gone one day
+        probes = ('_is_amx_tile_supported', '_is_avx512_bf16_supported')
+        has_bfloat16 = device.type == 'cpu' and any(getattr(torch.cpu, probe, bool)() for probe in probes)
+    return torch.bfloat16 if has_bfloat16 else torch.float32
+
+
 class Cast(nn.Module):
     """Convert to ``dtype``."""
 

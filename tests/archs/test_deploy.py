@@ -1,11 +1,12 @@
 import copy
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from s3net_plugin.archs import S3Net, optimize_for_inference
-from s3net_plugin.archs.deploy import fold_batch_norm
+from s3net_plugin.archs.deploy import fast_precision, fold_batch_norm
 from s3net_plugin.archs.padding import pad_channels
 from s3net_plugin.archs.s3net_arch import build_encoder
 
@@ -123,3 +124,13 @@ def test_photo_of_a_residual_network_keeps_its_precision_in_bfloat16():
     nn.init.zeros_(network.conv_last.bias)
     result = optimize_for_inference(network, dtype=torch.bfloat16)(photo())
     torch.testing.assert_close(result, torch.tanh(photo()[:, :3]), rtol=0, atol=1e-6)
+
+
+@pytest.mark.skipif(not Path('/proc/cpuinfo').exists(), reason='Linux tells there what a CPU can do')
+def test_a_cpu_is_fast_in_bfloat16_if_it_has_instructions_for_it(monkeypatch):
+    flags = set(Path('/proc/cpuinfo').read_text().split())
+    expected = torch.bfloat16 if flags & {'avx512_bf16', 'amx_bf16'} else torch.float32
+    assert fast_precision(torch.device('cpu')) == expected
+    for probe in ('_is_amx_tile_supported', '_is_avx512_bf16_supported'):
+        monkeypatch.delattr(torch.cpu, probe, raising=False)  # a PyTorch that does not say counts as one that has not
+    assert fast_precision(torch.device('cpu')) == torch.float32
