@@ -13,29 +13,29 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from s3net_plugin.app.service import RelightService
-from s3net_plugin.archs.load import load_network
-from s3net_plugin.archs.pretrained import pretrained_path
-from s3net_plugin.commands.arguments import add_depth_arguments, command, default_device
-from s3net_plugin.relight.depth import DepthEstimator
-from s3net_plugin.relight.jobs import files_in, left_out, report
-from s3net_plugin.relight.relighter import Relighter
+from s3net_plugin.commands.arguments import (
+    add_depth_arguments,
+    add_network_arguments,
+    command,
+    default_device,
+    say_precision,
+)
+
+# What the functions import takes seconds, which --help should not, and reads the environment that ``command`` sets.
+if TYPE_CHECKING:
+    from s3net_plugin.app.service import RelightService
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='python -m s3net_plugin.app', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        '--checkpoint', type=Path, help='of training (.pth), or packed (.safetensors); default: those in the package'
-    )
+    add_network_arguments(parser)
     parser.add_argument('--guides', type=Path, metavar='DIR', help='photos to choose a guide from')
     parser.add_argument('--guide-depth', type=Path, metavar='DIR', help='their depth, files named alike')
     add_depth_arguments(parser)
-    parser.add_argument(
-        '--work-size', type=int, default=1024, help='longer side of what the network sees, pixels (%(default)s)'
-    )
     parser.add_argument('--host', default='127.0.0.1', help='address to serve on; 0.0.0.0 lets others in (%(default)s)')
     parser.add_argument('--port', type=int, default=7860, help='(%(default)s)')
     parser.add_argument('--max-upload', type=int, default=50, metavar='MB', help='a file, at most (%(default)s)')
@@ -46,8 +46,17 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def make_service(args: argparse.Namespace, folder: Path) -> RelightService:
+    from s3net_plugin.app.service import RelightService
+    from s3net_plugin.archs.load import load_network
+    from s3net_plugin.archs.pretrained import pretrained_path
+    from s3net_plugin.relight.depth import DepthEstimator
+    from s3net_plugin.relight.jobs import files_in, left_out, report
+    from s3net_plugin.relight.relighter import Relighter
+
     network = load_network(args.checkpoint or pretrained_path(), args.device)
-    relighter = Relighter(network, args.device, work_size=args.work_size, far_over_near=args.far_over_near)
+    options = {'work_size': args.work_size, 'far_over_near': args.far_over_near, 'precision': args.precision}
+    relighter = Relighter(network, args.device, **options)
+    say_precision(relighter.precision, args.device)
     guides = files_in(args.guides) if args.guides else []
     for problem in left_out(args.guides) if args.guides else []:
         report(problem)

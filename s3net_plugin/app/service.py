@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,9 +15,17 @@ from s3net_plugin.relight.depth import read_depth, write_depth
 from s3net_plugin.relight.jobs import depth_map, one_line, report
 from s3net_plugin.relight.lights import Light, guide_under, recolour, stored_guide
 from s3net_plugin.relight.photo import Photo, read_photo
-from s3net_plugin.relight.photo_writing import WRITTEN_SUFFIXES, write_photo
+from s3net_plugin.relight.photo_writing import WRITTEN_SUFFIXES, check_sides, write_photo
 from s3net_plugin.relight.profiles import to_srgb
-from s3net_plugin.relight.relighter import Estimate, InputReader, Relighter, downscale, flat_depth, to_bytes
+from s3net_plugin.relight.relighter import (
+    Estimate,
+    InputReader,
+    NetworkInput,
+    Relighter,
+    downscale,
+    flat_depth,
+    to_bytes,
+)
 
 SAMPLE = Path(__file__).parents[1] / 'assets/sample'
 PREVIEW = 1600  # pixels on the longer side
@@ -58,6 +67,8 @@ class RelightService:
         self._relighter = relighter
         self._reader = InputReader(relighter, estimate, max_pixels=max_pixels)
         self._flat_reader = InputReader(relighter, flat_depth, max_pixels=max_pixels)
+        # Photo and depth used last are kept: for the next light they are neither decoded nor estimated again.
+        self._input = lru_cache(maxsize=1)(self._read_input)
         self._folder = folder
         self._max_pixels = max_pixels
         self.thumbnails: list[tuple[np.ndarray, str]] = []  # (h, w, 3) uint8, and a name
@@ -93,18 +104,23 @@ class RelightService:
             raise ValueError('Choose a photo first.')
         if self.needs_guide and not (guide or light):
             raise ValueError('Choose a guide first: the photo whose light to take.')
-        reader = self._flat_reader if colour_only else self._reader
         suffix = Path(photo).suffix.lower()
         path = self._new_file(f'{Path(photo).stem}_relit{suffix if suffix in WRITTEN_SUFFIXES else ".png"}')
-        original, seen = reader.input(Path(photo), Path(photo_depth) if photo_depth else None, output=path)
+        original, seen = self._input(photo, photo_depth, colour_only)
+        check_sides(path, original)
         lit = None
         if light:
             lit = guide_under(light, seen, self._relighter.cues)
         elif guide:
+            reader = self._flat_reader if colour_only else self._reader
             lit = reader.guide(Path(guide), Path(guide_depth) if guide_depth else None)
         relit = self._relighter.relight(original, seen, lit)
         write_photo(path, relit)
         return Result(_screen(original, PREVIEW), _screen(relit, PREVIEW), path)
+
+    def _read_input(self, photo: str, photo_depth: str | None, colour_only: bool) -> tuple[Photo, NetworkInput]:
+        reader = self._flat_reader if colour_only else self._reader
+        return reader.input(Path(photo), Path(photo_depth) if photo_depth else None)
 
     def offered_guide(self, index: int) -> tuple[np.ndarray, Path | None]:
         """Return the guide of thumbnail ``index`` as the network needs it, (h, w, 3) uint8, and a file of its depth."""

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from s3net_plugin.archs import S3Net, optimize_for_inference
 from s3net_plugin.archs.closed_form import relight_closed_form
+from s3net_plugin.archs.deploy import fast_precision
 from s3net_plugin.archs.shading import CueSettings, estimate_light, shading_cues
+from s3net_plugin.benchmark.photos import fast_work, photo_files, plain_work
 from s3net_plugin.benchmark.plain import (
     Criterion,
     PlainCharbonnier,
@@ -25,6 +27,7 @@ from s3net_plugin.models import S3NetModel
 SEED = 0
 LEARNING_RATE = 1e-4
 LOSS_WEIGHTS = {'charbonnier': 1.0, 'wssim': 0.5, 'perceptual': 0.1}
+PHOTOS = 3  # in a folder
 DTYPE_NAMES = {torch.float32: 'float32', torch.bfloat16: 'bfloat16'}
 Work = Callable[[], object]
 
@@ -42,6 +45,8 @@ class BenchmarkSettings(NamedTuple):
         inference_side: height and width of the images for inference.
         train_shapes: (batch, side) by the name of each training step.
         loss_shape: (batch, side) for the losses.
+        photo_shape: height and width of the photos that are relit.
+        precision: what they are relit in.
         rounds: how many samples of each time are taken.
     """
 
@@ -54,6 +59,8 @@ class BenchmarkSettings(NamedTuple):
     inference_side: int
     train_shapes: dict[str, tuple[int, int]]
     loss_shape: tuple[int, int]
+    photo_shape: tuple[int, int]
+    precision: str
     rounds: int
 
 
@@ -68,7 +75,7 @@ def choose_settings(
     """Return what suits ``device``; what is None is chosen for it as well.
 
     On a GPU: bfloat16 in NHWC, compiled, images of 1024 x 1024. On the CPU: float32, not compiled, images of 256 x 256
-    and less; there NHWC makes inference faster and training slower.
+    and less; there NHWC makes inference faster and training slower. Photos are relit in what suits the processor.
 
     Args:
         quick: a small encoder on small images; tells that everything runs, and nothing about speed.
@@ -84,11 +91,14 @@ def choose_settings(
         inference_side=1024 if cuda else 256,
         train_shapes={'train_step': (3, 1024), 'train_step_512': (4, 512)} if cuda else {'train_step': (2, 128)},
         loss_shape=(4, 512) if cuda else (2, 256),
+        photo_shape=(3000, 4000),
+        precision=DTYPE_NAMES[dtype or (torch.bfloat16 if cuda else fast_precision(device))],
         rounds=rounds or (2 if quick else 15 if cuda else 9),
     )
     if quick:
         small: dict[str, tuple[int, int]] = {'train_step': (2, 32)}
-        return settings._replace(encoder='resnet10t', inference_side=32, train_shapes=small, loss_shape=(1, 32))
+        tiny = settings._replace(encoder='resnet10t', inference_side=32, train_shapes=small, loss_shape=(1, 32))
+        return tiny._replace(photo_shape=(48, 64))
     return settings
 
 
@@ -100,18 +110,23 @@ class Fast(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A piece of work: the shape of what goes in, the plain way, and the fast ones by their names."""
+    """A piece of work: the shape of what goes in, the plain way, and the fast ones by their names.
+
+    A call does it ``times`` times; what is reported is one.
+    """
 
     shape: tuple[int, ...]
     plain: Callable[[], Work]
     fast: dict[str, Fast]
+    times: int = 1
 
 
 def all_cases(settings: BenchmarkSettings) -> list[Case]:
     """Return everything that is measured; nothing is built yet."""
     inference = [_inference(settings, f'inference_b{batch}', batch) for batch in (1, 8)]
     steps = [_step(settings, name, *shape) for name, shape in settings.train_shapes.items()]
-    return [*inference, *steps, *(_loss(settings, name) for name in LOSS_WEIGHTS), _shading(settings)]
+    photos = [_photo(settings, cold=cold) for cold in (True, False)]
+    return [*inference, *steps, *(_loss(settings, name) for name in LOSS_WEIGHTS), _shading(settings), *photos]
 
 
 def _inference(settings: BenchmarkSettings, name: str, batch: int) -> Case:
@@ -199,6 +214,20 @@ def _shading(settings: BenchmarkSettings) -> Case:
         'closed_form': Fast('float32, all before the network', pair),
     }
     return Case(shape, lambda: one(plain_shading_cues), ways)
+
+
+def _photo(settings: BenchmarkSettings, *, cold: bool) -> Case:
+    """A photo relit from file to file: the first, for which the network has to be loaded, or one in a folder."""
+
+    def build(work: Callable[..., Work], **options: Any) -> Callable[[], Work]:
+        return lambda: work(
+            photo_files(settings.encoder, settings.photo_shape, PHOTOS), settings.device, cold=cold, **options
+        )
+
+    how = f'relight, {settings.precision}, NHWC, ' + ('loading included' if cold else 'reading and writing meanwhile')
+    fast = Fast(how, build(fast_work, precision=settings.precision))
+    name = 'relight_photo_cold' if cold else 'relight_photo'
+    return Case((*settings.photo_shape, 3), build(plain_work), {name: fast}, 1 if cold else PHOTOS)
 
 
 def plain_loss(name: str, device: torch.device) -> Criterion:

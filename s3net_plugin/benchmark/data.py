@@ -87,14 +87,15 @@ def write_photos(folder: Path, *, scenes: int, size: int) -> None:
     for scene in range(scenes):
         rng = np.random.default_rng(scene)
         for light in _LIGHTS:
-            rgba = np.dstack([_photo(rng, size), np.full((size, size), 255, np.uint8)])
+            rgba = np.dstack([noise_photo(rng, size), np.full((size, size), 255, np.uint8)])
             Image.fromarray(rgba).save(folder / f'Image{scene:03d}_{light}.png')  # zlib as most tools use it
         depth = cv2.resize(rng.random((8, 8), np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
         entry = {'normalized_depth': depth, 'ref_center_dis': 1.0}
         np.save(folder / f'Image{scene:03d}.npy', np.array(entry, dtype=object), allow_pickle=True)
 
 
-def _photo(rng: np.random.Generator, size: int) -> np.ndarray:
+def noise_photo(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Return noise of all scales, (size, size, 3) uint8; ``size`` is a power of two."""
     image = np.zeros((size, size, 3), np.float32)
     for octave in range(1, size.bit_length()):
         cells = 2**octave

@@ -62,7 +62,8 @@ def measure(case: Case, settings: BenchmarkSettings) -> list[dict[str, Any]]:
             rows.append({**row, 'failure': failure})
         else:
             ways = {'plain': 'plain', 'fast': name}.items()
-            rows.append(row | {way: {'seconds': seconds[key], 'peak_bytes': peaks[key]} for way, key in ways})
+            of_one = {key: {what: taken / case.times for what, taken in seconds[key].items()} for _, key in ways}
+            rows.append(row | {way: {'seconds': of_one[key], 'peak_bytes': peaks[key]} for way, key in ways})
     return rows
 
 

@@ -84,6 +84,28 @@ def output_file(text: str) -> Path:
     return path
 
 
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add which network relights, how much of a photo it sees, and how exactly it computes."""
+    parser.add_argument(
+        '--checkpoint', type=Path, help='of training (.pth), or packed (.safetensors); default: those in the package'
+    )
+    parser.add_argument(
+        '--work-size', type=int, default=1024, help='longer side of what the network sees, pixels (%(default)s)'
+    )
+    parser.add_argument(
+        '--precision',
+        choices=('auto', 'float32', 'bfloat16'),
+        default='auto',
+        help='what the network computes in; auto: bfloat16 where the GPU or CPU is made for it, which is faster and '
+        'moves few values by more than a level of 255 (%(default)s)',
+    )
+
+
+def say_precision(precision: object, device: object) -> None:
+    """Say what the network computes in, and where."""
+    print(f'note: the network computes in {str(precision).removeprefix("torch.")} on {device}', file=sys.stderr)
+
+
 def add_depth_arguments(parser: argparse.ArgumentParser) -> None:
     """Add how depth is estimated where there is none, and on what device everything runs."""
     parser.add_argument(

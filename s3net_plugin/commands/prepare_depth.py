@@ -41,24 +41,28 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def reader(args: argparse.Namespace) -> Callable[[Path], np.ndarray]:
-    """Return what makes normalised depth of a file."""
+def stages(args: argparse.Namespace) -> tuple[Callable[[Path], np.ndarray], Callable[[np.ndarray], np.ndarray]]:
+    """Return what reads a file, and what makes normalised depth of that."""
     from s3net_plugin.relight import depth
     from s3net_plugin.relight.photo import read_photo
     from s3net_plugin.relight.relighter import downscale
 
     if args.kind == 'photo':
         estimate = depth.DepthEstimator(args.depth_model, device=args.device, far_over_near=args.far_over_near)
-        return lambda path: estimate(downscale(read_photo(path).pixels, longer=args.size))
+        return lambda path: downscale(read_photo(path).pixels, longer=args.size), estimate
+
+    is_metric = args.kind == 'depth'
+    describe = depth.describe_markers if is_metric else depth.describe_unmatched
 
     def read(path: Path) -> np.ndarray:
         values = depth.read_map(path)
-        is_metric = args.kind == 'depth'
-        if remark := depth.describe_markers(values) if is_metric else depth.describe_unmatched(values):
+        if remark := describe(values):
             tqdm.write(f'note: {path}: {remark}', file=sys.stderr)
-        return depth.depth_from_metric(values) if is_metric else depth.depth_from_disparity(values, args.far_over_near)
+        return values
 
-    return read
+    if is_metric:
+        return read, depth.depth_from_metric
+    return read, lambda values: depth.depth_from_disparity(values, args.far_over_near)
 
 
 @logging_redirect_tqdm()
@@ -66,6 +70,7 @@ def prepare(args: argparse.Namespace) -> int:
     """Make a map of every file; return how many could not be made."""
     from s3net_plugin.relight.depth import MAP_SUFFIXES, write_depth
     from s3net_plugin.relight.jobs import Job, check_folder, files_in, left_out, one_line, report, without_clashes
+    from s3net_plugin.relight.overlap import overlapped
     from s3net_plugin.relight.photo import SUFFIXES
 
     suffixes = SUFFIXES if args.kind == 'photo' else MAP_SUFFIXES
@@ -73,25 +78,27 @@ def prepare(args: argparse.Namespace) -> int:
     single = not args.input.is_dir() and not args.output.is_dir() and args.output.suffix.lower() == '.png'
     if not single:
         check_folder(args.output, 'OUTPUT is a .png for one map, otherwise a folder')
-    read = reader(args)
+    read, make_depth = stages(args)
     outputs = [args.output if single else args.output / f'{source.stem}.png' for source in sources]
     pairs, problems = without_clashes(sources, outputs)
     problems += left_out(args.input, suffixes)
     for problem in problems:
         report(problem)
+
+    def check_and_read(job: Job) -> np.ndarray:
+        job.check_output(force=args.force)
+        return read(job.photo)
+
+    def write(job: Job, _: np.ndarray, depth: np.ndarray) -> None:
+        job.output.parent.mkdir(parents=True, exist_ok=True)
+        write_depth(job.output, depth)
+
     failed = len(problems)
-    for source, output in tqdm(pairs, desc='depth', unit='map', disable=len(pairs) < 2):
-        job = Job(source, output)
-        try:
-            job.check_output(force=args.force)
-            job.output.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                depth = read(source)
-            except ValueError as error:
-                raise ValueError(str(error) if str(source) in str(error) else f'{source}: {error}') from error
-            write_depth(job.output, depth)
-        except Exception as error:  # whatever it is, the other maps can be made
-            report(one_line(error, source))
+    done = overlapped([Job(*pair) for pair in pairs], check_and_read, make_depth, write)
+    for job, written in tqdm(done, desc='depth', unit='map', total=len(pairs), disable=len(pairs) < 2):
+        if error := written.exception():  # whatever it is, the other maps can be made
+            line = one_line(error, job.photo)
+            report(line if str(job.photo) in line else f'{job.photo}: {line}')
             failed += 1
     return failed
 

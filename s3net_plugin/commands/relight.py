@@ -20,8 +20,10 @@ from s3net_plugin.commands.arguments import (
     DEFAULT_TEMPERATURE,
     DIRECTIONS,
     add_depth_arguments,
+    add_network_arguments,
     command,
     default_device,
+    say_precision,
 )
 
 # What the functions import takes seconds, which --help should not.
@@ -73,9 +75,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         help=f'colour of the light, 2000 (warm) to 8000 kelvin (cool); with --light and --sweep lights '
         f'{DEFAULT_TEMPERATURE} by default; alone, the direction of the light stays',
     )
-    parser.add_argument(
-        '--checkpoint', type=Path, help='of training (.pth), or packed (.safetensors); default: those in the package'
-    )
+    add_network_arguments(parser)
     parser.add_argument(
         '--method',
         choices=('network', 'shading'),
@@ -91,9 +91,6 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         help='where no depth map is given; none changes the colour only (%(default)s)',
     )
     add_depth_arguments(parser)
-    parser.add_argument(
-        '--work-size', type=int, default=1024, help='longer side of what the network sees, pixels (%(default)s)'
-    )
     parser.add_argument('--animation', choices=('gif', 'mp4'), default='gif', help='of a sweep (%(default)s)')
     parser.add_argument('--force', action='store_true', help='overwrite what is there')
     return parser.parse_args(argv)
@@ -139,10 +136,13 @@ def open_network(args: argparse.Namespace) -> nn.Module:
 def open_relighter(args: argparse.Namespace, *, guided: bool) -> Relighter:
     from s3net_plugin.relight.relighter import Relighter
 
-    relighter = Relighter(open_network(args), args.device, work_size=args.work_size, far_over_near=args.far_over_near)
+    options = {'work_size': args.work_size, 'far_over_near': args.far_over_near, 'precision': args.precision}
+    relighter = Relighter(open_network(args), args.device, **options)
     if relighter.needs_guide and not guided:
         raise ValueError(f'which light? Give {WHICH_LIGHT}')
     relighter.check_guide(guided)
+    if args.method == 'network':
+        say_precision(relighter.precision, args.device)
     return relighter
 
 

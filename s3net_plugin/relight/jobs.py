@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from s3net_plugin.data.scene_index import DEPTH_SUFFIXES, SCENE_IMAGE
 from s3net_plugin.relight.lights import Light, guide_under
-from s3net_plugin.relight.photo import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIXES
+from s3net_plugin.relight.overlap import overlapped
+from s3net_plugin.relight.photo import OTHER_SUFFIXES, RAW_SUFFIXES, SUFFIXES, Photo
 from s3net_plugin.relight.photo_writing import WRITTEN_SUFFIXES, check_suffix, write_photo
-from s3net_plugin.relight.relighter import InputReader, Relighter
+from s3net_plugin.relight.relighter import InputReader, NetworkInput, Relighter, in_full_size
 from s3net_plugin.relight.tiff import DEVELOP
 
 _FILE_SUFFIXES = (*SUFFIXES, *DEPTH_SUFFIXES, *OTHER_SUFFIXES, '.mp4', '.pfm')
@@ -178,7 +180,7 @@ def report(message: str) -> None:
     tqdm.write(f'skipped: {message}', file=sys.stderr)
 
 
-def one_line(error: Exception, path: Path) -> str:
+def one_line(error: BaseException, path: Path) -> str:
     """Return what went wrong with ``path``: our own errors name the file themselves, others get it and their kind."""
     text = ' '.join(str(error).split())
     return text if isinstance(error, (OSError, ValueError)) and text else f'{path}: {type(error).__name__}: {text}'
@@ -189,18 +191,22 @@ def relight_all(
     jobs: Sequence[Job], relighter: Relighter, reader: InputReader, *, light: Light | None = None, force: bool
 ) -> int:
     """Do all ``jobs`` that can be done, those without a guide under ``light``; return how many could not."""
+
+    def read(job: Job) -> tuple[Photo, NetworkInput, NetworkInput | None]:
+        job.check_output(force=force)
+        photo, seen = reader.input(job.photo, job.photo_depth, output=job.output)
+        if light:
+            return photo, seen, guide_under(light, seen, relighter.cues)
+        return photo, seen, reader.guide(job.guide, job.guide_depth) if job.guide else None
+
+    def write(job: Job, content: tuple[Photo, NetworkInput, NetworkInput | None], relit: np.ndarray) -> None:
+        job.output.parent.mkdir(parents=True, exist_ok=True)
+        write_photo(job.output, in_full_size(*content[:2], relit))
+
     failed = 0
-    for job in tqdm(jobs, desc='relighting', unit='photo', disable=len(jobs) == 1):
-        try:
-            job.check_output(force=force)
-            photo, seen = reader.input(job.photo, job.photo_depth, output=job.output)
-            guide = reader.guide(job.guide, job.guide_depth) if job.guide else None
-            if light:
-                guide = guide_under(light, seen, relighter.cues)
-            result = relighter.relight(photo, seen, guide)
-            job.output.parent.mkdir(parents=True, exist_ok=True)
-            write_photo(job.output, result)
-        except Exception as error:  # whatever it is, the other photos can be relit
+    done = overlapped(jobs, read, lambda content: relighter.relight_small(*content[1:]), write)
+    for job, written in tqdm(done, desc='relighting', unit='photo', total=len(jobs), disable=len(jobs) == 1):
+        if error := written.exception():  # whatever it is, the other photos can be relit
             report(one_line(error, job.photo))
             failed += 1
     return failed

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from s3net_plugin.archs.deploy import fast_precision, optimize_for_inference
+from s3net_plugin.archs.s3net_arch import S3Net
 from s3net_plugin.archs.shading import CueSettings, check_cue_settings
 from s3net_plugin.data.decode import resize
 from s3net_plugin.relight.depth import read_depth
@@ -61,15 +63,21 @@ def resize_center_crop(seen: NetworkInput, height: int, width: int) -> NetworkIn
 class Relighter:
     """Relights photos with a network at ``work_size`` and brings the light to full resolution.
 
+    S3Net and its kin are made ready for that once, by ``optimize_for_inference``. They are not compiled: photos come in
+    many shapes, and compiling for one takes longer than relighting dozens.
+
     Args:
         network: What ``load_network`` returns, or ``ClosedForm``; its ``input_channels`` are 8 with a guide, 4 without.
         device: Where it is.
         work_size: The longer side of what the network sees of a photo, at most; smaller photos are not enlarged.
         far_over_near: How many times farther than the nearest point the farthest is, for the shading cues of a network
             that has them; None leaves it what the network was trained with.
+        precision: What the network computes in: ``float32``, ``bfloat16``, or ``auto``, which is bfloat16 where the
+            device is made for it and the network is S3Net or its kin; ``self.precision`` says which it is.
 
     Raises:
-        ValueError: ``work_size`` is less than the network needs, or ``far_over_near`` is not more than 1.
+        ValueError: ``work_size`` is less than the network needs, ``far_over_near`` is not more than 1, or the network
+            does not compute in such a precision.
     """
 
     def __init__(
@@ -79,8 +87,9 @@ class Relighter:
         *,
         work_size: int = 1024,
         far_over_near: float | None = None,
+        precision: str = 'float32',
     ) -> None:
-        self.network, self.device, self.work_size = network, device, work_size
+        self.device, self.work_size = torch.device(device), work_size
         self.minimum: int = network.size_requirements.minimum
         if work_size < self.minimum:
             raise ValueError(f'work size {work_size}: at least {self.minimum} pixels are needed')
@@ -90,6 +99,14 @@ class Relighter:
             self.cues = self.cues._replace(far_over_near=far_over_near)
             check_cue_settings(self.cues)
             network.cues = self.cues
+        self.network, self.precision = network, torch.float32
+        if isinstance(network, S3Net):
+            self.precision = fast_precision(self.device) if precision == 'auto' else getattr(torch, precision)
+            self.network = optimize_for_inference(network, dtype=self.precision, channels_last=True)
+        elif precision == 'bfloat16':
+            raise ValueError(
+                f'precision {precision}: {type(network).__name__} computes in float32; choose that or auto'
+            )
 
     def small_input(self, photo: Photo) -> np.ndarray:
         """What the network sees of the photo to be relit, (h, w, 3), float32 in [0, 1]."""
@@ -126,8 +143,12 @@ class Relighter:
 
     def relight(self, photo: Photo, seen: NetworkInput, guide: NetworkInput | None) -> Photo:
         """Return ``photo``, of which the network sees ``seen``, under the light of ``guide``, in full size."""
-        relit = self.relight_small(seen, guide)
-        return dataclasses.replace(photo, pixels=guided_upsample(photo.pixels, seen.rgb, relit))
+        return in_full_size(photo, seen, self.relight_small(seen, guide))
+
+
+def in_full_size(photo: Photo, seen: NetworkInput, relit: np.ndarray) -> Photo:
+    """Return ``photo``, of which the network saw ``seen``, lit like ``relit``, which it made of that."""
+    return dataclasses.replace(photo, pixels=guided_upsample(photo.pixels, seen.rgb, relit))
 
 
 def flat_depth(rgb: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from s3net_plugin.archs.shading import DIRECTIONS
 from s3net_plugin.relight.jobs import depth_map, files_in, one_line, report
 from s3net_plugin.relight.lights import Light, guide_under
+from s3net_plugin.relight.overlap import overlapped
 from s3net_plugin.relight.relighter import InputReader, NetworkInput, Relighter, downscale, resize_center_crop, to_bytes
 from s3net_plugin.report.pictures import GAP, labelled_row
 from s3net_plugin.utils.files import atomic_write
@@ -55,15 +56,19 @@ def guides_around(seen: NetworkInput, temperature: float) -> Guides:
 @logging_redirect_tqdm()
 def relight_under(seen: NetworkInput, guides: Guides, relighter: Relighter) -> list[Relit]:
     """Relight ``seen`` under each of ``guides``, by name; one that cannot be read is reported and left out."""
-    done = []
-    for name, read in tqdm(guides, desc='relighting', unit='guide'):
-        try:
-            guide = read()
-            shown = resize_center_crop(guide, *seen.depth.shape).rgb
-            done.append(Relit(name, to_bytes(shown), to_bytes(relighter.relight_small(seen, guide))))
-        except Exception as error:  # whatever it is, the other guides can be used
+    relit = []
+    done = overlapped(
+        guides,
+        read=lambda guide: resize_center_crop(guide[1](), *seen.depth.shape),
+        compute=lambda guide: relighter.relight_small(seen, guide),
+        write=lambda named, guide, result: Relit(named[0], to_bytes(guide.rgb), to_bytes(result)),
+    )
+    for (name, _), made in tqdm(done, desc='relighting', unit='guide', total=len(guides)):
+        if error := made.exception():  # whatever it is, the other guides can be used
             report(one_line(error, Path(name)))
-    return done
+        else:
+            relit.append(made.result())
+    return relit
 
 
 def contact_sheet(photo: np.ndarray, relit: Sequence[Relit]) -> np.ndarray:

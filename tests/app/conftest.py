@@ -51,7 +51,7 @@ def app(checkpoint, guide_folders, tmp_path_factory):
     log = (folder / 'log').open('w')
     process = subprocess.Popen([str(part) for part in command], cwd=folder, env=environment, stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while True:
             with socket.socket() as knock:
                 if knock.connect_ex(('127.0.0.1', port)) == 0:

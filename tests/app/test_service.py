@@ -1,3 +1,6 @@
+import os
+import re
+import subprocess
 import sys
 
 import numpy as np
@@ -6,10 +9,12 @@ from PIL import Image
 
 from s3net_plugin.app import __main__ as command
 from s3net_plugin.app.service import RelightService
+from s3net_plugin.archs import pretrained
 from s3net_plugin.archs.load import load_network
 from s3net_plugin.relight.lights import GUIDES, Light
 from s3net_plugin.relight.relighter import Relighter
 from tests.app.conftest import RENDERED, WORK_SIZE
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -31,17 +36,19 @@ def test_guide_that_cannot_be_read_is_left_out(make_service, capsys):
     assert depth is None
 
 
-def test_depth_is_estimated_if_there_is_a_model(make_service):
+def test_depth_is_estimated_once_if_there_is_a_model(make_service):
     seen = []
 
     def estimate(rgb):
         seen.append(rgb.shape)
         return np.zeros(rgb.shape[:2], np.float32)
 
-    result = make_service(estimate).relight(
-        str(RENDERED / 'scene_4500_E.png'), None, str(RENDERED / 'guide_2500_NW.png'), None
-    )
+    service, photo = make_service(estimate), str(RENDERED / 'scene_4500_E.png')
+    result = service.relight(photo, None, str(RENDERED / 'guide_2500_NW.png'), None)
     assert sorted(seen) == [(96, 96, 3), (96, 96, 3)]
+    again = service.relight(photo, None, light=Light('E'))
+    assert len(seen) == 2  # of the same photo no second time
+    assert np.abs(again.after.astype(int) - result.after).max() > 0
     assert result.before.shape == result.after.shape == (256, 256, 3)
     assert result.path.name == 'scene_4500_E_relit.png'
 
@@ -64,11 +71,13 @@ def test_only_the_colour_is_changed_without_depth_if_that_is_wanted(make_service
 
 
 def test_app_needs_no_arguments(checkpoint, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(command, 'pretrained_path', lambda: checkpoint)
+    monkeypatch.setattr(pretrained, 'pretrained_path', lambda: checkpoint)
     monkeypatch.setattr('sys.argv', ['app'])
     monkeypatch.setitem(sys.modules, 'transformers', None)  # as where the extra is not installed
     service = command.make_service(command.parse_arguments(), tmp_path)
-    assert capsys.readouterr().err.startswith('note: depth has to be uploaded, or only the colour changes: ')
+    chosen, missing = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r'note: the network computes in (float32|bfloat16) on (cpu|cuda|mps)', chosen)
+    assert missing.startswith('note: depth has to be uploaded, or only the colour changes: ')
     photo, depth = map(str, service.sample())
     assert service.relight(photo, depth, light=Light('W')).path.exists()
 
@@ -86,3 +95,13 @@ def test_ctrl_c_ends_in_one_line_and_leaves_no_folder(monkeypatch, capsys, tmp_p
     assert ended.value.code == 130
     assert capsys.readouterr().err == 'stopped\n'
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('module', ['s3net_plugin.app', 's3net_plugin.commands relight --input a.jpg --output b.jpg'])
+def test_threads_are_told_to_sleep_while_they_wait_before_torch_is_there(tmp_path, module):
+    (tmp_path / 'torch.py').write_text('import os\nraise SystemExit(os.environ.get("OMP_WAIT_POLICY"))')
+    environment = {**os.environ, 'PYTHONPATH': f'{tmp_path}{os.pathsep}{ROOT}'}
+    environment.pop('OMP_WAIT_POLICY', None)
+    command = [sys.executable, '-m', *module.split()]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, '', 'passive\n')

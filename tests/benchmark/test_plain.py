@@ -1,10 +1,15 @@
+from functools import partial
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from s3net_plugin.archs import S3Net
 from s3net_plugin.archs.shading import CueSettings, shading_cues
 from s3net_plugin.benchmark import choose_settings
 from s3net_plugin.benchmark.cases import LOSS_WEIGHTS, all_cases, fast_loss, plain_loss, train_options
+from s3net_plugin.benchmark.photos import fast_work, photo_files, plain_work
 from s3net_plugin.benchmark.plain import plain_shading_cues, plain_step
 from s3net_plugin.models import S3NetModel
 from tests.losses.reference import image_pair
@@ -50,6 +55,18 @@ def test_plain_and_fast_inference_agree():
         assert expected.shape[0] == case.shape[0]
         (fast,) = case.fast.values()
         torch.testing.assert_close(fast.build()(), expected, rtol=0, atol=1e-3)
+
+
+def test_plain_and_fast_relighting_agree_within_a_grey_level():
+    for cold in (True, False):
+        files = photo_files('resnet10t', (48, 64), 2)
+        results = []
+        for work in (plain_work, partial(fast_work, precision='float32')):
+            work(files, CPU, cold=cold)()
+            results.append([np.asarray(Image.open(job.output)).astype(int) for job in files.jobs[: 2 - cold]])
+            for job in files.jobs[: 2 - cold]:
+                job.output.unlink()
+        assert np.abs(np.subtract(*results)).max() <= 2  # one of each, and what JPEG makes of it
 
 
 def test_plain_marching_finds_the_same_shadows():

@@ -18,7 +18,7 @@ def test_one_command_measures_everything(tmp_path):
     found = json.loads((tmp_path / 'found.json').read_text())
     assert [path.name for path in tmp_path.iterdir()] == ['found.json']
     names = ['inference_b1', 'inference_b8', 'train_step', 'charbonnier', 'wssim', 'wssim_compiled', 'perceptual']
-    names += ['shading', 'closed_form']
+    names += ['shading', 'closed_form', 'relight_photo_cold', 'relight_photo']
     assert list(found['speedup_over_plain']) == names
     assert found['machine']['threads'] == 1
     assert found['machine']['torch'] == torch.__version__

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -5,6 +6,8 @@ import torch
 from s3net_plugin.archs import S3Net, ShadingGuidedS3Net
 from s3net_plugin.archs.closed_form import ClosedForm, relight_closed_form
 from s3net_plugin.archs.shading import CueSettings
+from s3net_plugin.relight import relighter as relighter_module
+from s3net_plugin.relight.guided_upsampling import light_gain
 from s3net_plugin.relight.photo import Photo
 from s3net_plugin.relight.relighter import NetworkInput, Relighter, downscale, resize_center_crop
 from tests.relight.pictures import smooth_noise
@@ -118,3 +121,40 @@ def test_far_over_near_reaches_the_shading_cues(network):
 def test_far_over_near_that_is_no_ratio_is_refused(ratio):
     with pytest.raises(ValueError, match=r'far_over_near: .* must be more than 1'):
         Relighter(GuideBrightness(), far_over_near=ratio)
+
+
+def relight_plainly(network, photo, here, guide):
+    """The network as it was trained, in float32 and NCHW, and the light brought to full size in one piece."""
+    planes = [here.rgb, here.depth, guide.rgb, guide.depth]
+    with torch.no_grad():
+        y = network(torch.from_numpy(np.dstack(planes).transpose(2, 0, 1)[None].copy()))
+    relit = y[0].clamp(0, 1).permute(1, 2, 0).numpy()
+    size = photo.pixels.shape[1::-1]
+    light, gain, small = (cv2.resize(each, size) for each in (relit, light_gain(here.rgb, relit), here.rgb))
+    return np.clip(light + gain * (photo.pixels / 255 - small), 0, 1) * 255
+
+
+@pytest.mark.parametrize('arch', [S3Net, ShadingGuidedS3Net])
+@pytest.mark.parametrize(('precision', 'most', 'mean'), [('float32', 1, 0.3), ('bfloat16', 12, 1)])
+def test_the_fast_way_gives_what_the_plain_way_gives(arch, precision, most, mean):
+    torch.manual_seed(0)
+    network = arch(encoder='resnet10t').eval()
+    torch.nn.init.normal_(network.conv_last.weight, std=0.02)
+    photo = Photo(smooth_noise((150, 201)), None, None, b'')
+    relighter = Relighter(network, work_size=96, precision=precision)
+    small = relighter.small_input(photo)
+    here, guide = NetworkInput(small, seen(small.shape[:2]).depth), seen(small.shape[:2], 1)
+    error = np.abs(relighter.relight(photo, here, guide).pixels - relight_plainly(network, photo, here, guide))
+    assert error.max() <= most
+    assert error.mean() <= mean
+
+
+@pytest.mark.parametrize('fastest', [torch.float32, torch.bfloat16])
+def test_precision_is_what_the_device_and_the_network_are_made_for(monkeypatch, fastest):
+    monkeypatch.setattr(relighter_module, 'fast_precision', lambda device: fastest)
+    network = S3Net(encoder='resnet10t')
+    assert Relighter(network, precision='auto').precision == fastest
+    assert Relighter(network, precision='bfloat16').precision == torch.bfloat16
+    assert Relighter(network).precision == Relighter(ClosedForm(), precision='auto').precision == torch.float32
+    with pytest.raises(ValueError, match='precision bfloat16: ClosedForm computes in float32'):
+        Relighter(ClosedForm(), precision='bfloat16')

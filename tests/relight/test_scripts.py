@@ -5,8 +5,10 @@ import struct
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageCms
 
+from s3net_plugin.archs.deploy import fast_precision
 from s3net_plugin.relight.photo import read_photo
 from tests.relight.conftest import RENDERED
 from tests.relight.pictures import smooth_noise
@@ -43,9 +45,12 @@ def relight(relight_script, folders, checkpoints):
 ONE = {'input': 'photos/a.jpg', 'guide': 'guides/a.webp', 'input_depth': 'depth/a.png', 'guide_depth': 'guide_depth'}
 
 
-def test_one_photo_keeps_its_size(relight, folders, capsys):
-    relight(**ONE, output='out.png')
-    assert capsys.readouterr().out.splitlines() == [str(folders / 'out.png')]
+@pytest.mark.parametrize('precision', ['auto', 'float32', 'bfloat16'])
+def test_one_photo_keeps_its_size_and_the_precision_is_said(relight, folders, capsys, precision):
+    relight('--precision', precision, **ONE, output='out.png')
+    chosen = str(fast_precision(torch.device('cpu'))) if precision == 'auto' else f'torch.{precision}'
+    expected = f'note: the network computes in {chosen.removeprefix("torch.")} on cpu\n'
+    assert tuple(capsys.readouterr()) == (f'{folders / "out.png"}\n', expected)
     assert Image.open(folders / 'out.png').size == (256, 256)
 
 
