@@ -23,12 +23,13 @@ setup(
     # On 3.13 and newer BasicSR is installed by scripts/install_basicsr.py: its own setup.py fails there.
     python_requires='>=3.10',
     install_requires=[
-        # 2.6 is the first release whose torch.load refuses arbitrary pickles by default; BasicSR relies on the default.
-        'torch>=2.6,<3',
-        'torchvision>=0.21,<1',
+        # 2.6 is the first release whose torch.load refuses arbitrary pickles by default, and BasicSR relies on the default;
+        # 2.9 the first whose export to ONNX works with an onnxscript that takes functions.
+        'torch>=2.9,<3',
+        'torchvision>=0.24,<1',
         'basicsr==1.4.2',
         'mmengine>=0.10.4,<1',
-        'timm>=1.0.9,<2',
+        'timm>=1.0.22,<2',  # networks on the meta device
         'filelock>=3.12',
         'huggingface_hub>=0.23',
         'safetensors>=0.4',
@@ -49,9 +50,9 @@ setup(
     extras_require={
         'render': ['mitsuba>=3.7,<4'],
         'depth': ['transformers>=5,<6'],
-        'app': ['gradio>=6,<7'],
+        'app': ['gradio>=6.15,<7'],
         'heif': ['pillow-heif>=0.16'],
-        'export': ['onnx>=1.18,<2', 'onnxruntime>=1.21,<2', 'onnxscript>=0.5,<1'],
+        'export': ['onnx>=1.18,<2', 'onnxruntime>=1.21,<2', 'onnxscript>=0.7,<1'],
         'wandb': ['wandb>=0.17'],
         'dev': [
             *('import-linter>=2', 'mypy>=1.11', 'types-PyYAML', 'types-tqdm'),

@@ -20,7 +20,7 @@ def fast_precision(device: torch.device) -> torch.dtype:
     if device.type == 'cuda':
         with torch.cuda.device(device):
             has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:  # the only names that PyTorch 2.6 has for these are private: any of them may be gone one day
+    else:  # PyTorch has only private names for these: any of them may be gone one day
         probes = ('_is_amx_tile_supported', '_is_avx512_bf16_supported')
         has_bfloat16 = device.type == 'cpu' and any(getattr(torch.cpu, probe, bool)() for probe in probes)
     return torch.bfloat16 if has_bfloat16 else torch.float32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import PurePath
@@ -112,7 +113,8 @@ def check_signature(
 
 
 def _check_kind(annotation: Any, value: Any, place: str) -> None:
-    text = annotation if isinstance(annotation, str) else getattr(annotation, '__name__', str(annotation))
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    text = re.sub(r'^(?:typing\.)?Optional\[(.*)\]$', r'\1 | None', text)
     names = [part.split('[')[0].lower() for part in text.split(' | ')]
     if value is None or not all(name in _KINDS or name == 'none' for name in names):
         return
