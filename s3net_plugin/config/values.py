@@ -113,7 +113,9 @@ def check_signature(
 
 
 def _check_kind(annotation: Any, value: Any, place: str) -> None:
-    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    text = annotation if isinstance(annotation, str) else getattr(annotation, '__name__', str(annotation))
+    if text == 'Optional':  # of the object typing.Optional[...], this is the name
+        text = str(annotation)
     text = re.sub(r'^(?:typing\.)?Optional\[(.*)\]$', r'\1 | None', text)
     names = [part.split('[')[0].lower() for part in text.split(' | ')]
     if value is None or not all(name in _KINDS or name == 'none' for name in names):
