@@ -159,7 +159,7 @@ def decode_npy(content: bytes, name: str) -> np.ndarray:
         # both readers bound the header's length and parse it as a literal
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read_header(file)
-    except (ValueError, TypeError, OverflowError, SyntaxError, RecursionError, MemoryError) as error:
+    except (ValueError, TypeError, OverflowError, SyntaxError, TokenError, RecursionError, MemoryError) as error:
         raise ValueError(f'{name}: broken .npy header: {error}'.splitlines()[0]) from None
     offset = file.tell()
     if dtype == np.dtype(object):
