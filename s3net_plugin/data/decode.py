@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
+from tokenize import TokenError
 
 import cv2
 import numpy as np
