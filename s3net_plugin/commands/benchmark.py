@@ -1,4 +1,4 @@
-"""Measure inference, the training step and each loss against a plain float32 version of the same, in the same run.
+"""Measure inference, training step, losses and relighting against a plain float32 version of each, in the same run.
 
     python scripts/benchmark.py --json benchmark.json
 
@@ -23,7 +23,11 @@ def main() -> None:
         '--compile', action=argparse.BooleanOptionalAction, help='compile all that is fast; default: on cuda only'
     )
     dtypes = ('float32', 'bfloat16')
-    parser.add_argument('--dtype', choices=dtypes, help='of what is fast; default: bfloat16 on cuda, float32 on cpu')
+    parser.add_argument(
+        '--dtype',
+        choices=dtypes,
+        help='of what is fast; default: bfloat16 on cuda, float32 on cpu; photos there as with --precision auto',
+    )
     parser.add_argument('--rounds', type=int, help='how often each is timed, 2 or more; default: 15 on cuda, 9 on cpu')
     parser.add_argument('--quick', action='store_true', help='tiny: shows that it runs, the figures mean nothing')
     parser.add_argument('--json', type=output_file, metavar='FILE', help='write the figures there, too')

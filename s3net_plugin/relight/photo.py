@@ -36,8 +36,8 @@ SUFFIXES = (
 RAW_SUFFIXES = ('.dng', '.nef', '.cr2', '.cr3', '.arw', '.raf', '.orf', '.rw2', '.pef', '.srw')
 OTHER_SUFFIXES = (*RAW_SUFFIXES, '.gif', '.jxl', '.jp2', '.psd', '.svg', '.tga', '.ppm')  # pictures that are not read
 
-# What a photo takes at most while it is read, relit and written: bytes a pixel, and the part of the memory
-BYTES_PER_PIXEL = {8: 16, 16: 48}
+# What photos take at most while one is read, one relit and one written: bytes a pixel, and the part of the memory
+BYTES_PER_PIXEL = {8: 21, 16: 49}
 MEMORY_SHARE = 0.5
 _MOST_PIXELS = 2**30  # OpenCV reads no more
 

@@ -204,8 +204,8 @@ def test_what_is_not_read_says_what_to_do(tmp_path, name, head, message):
 
 
 def test_limit_is_half_of_the_memory(tmp_path, monkeypatch):
-    """8 bits take 16 bytes a pixel, 16 bits 48: of 32 bytes for each pixel of RAMPS one fits, the other does not."""
-    monkeypatch.setattr(photo_module, '_memory', lambda: 2 * 16 * RAMPS[..., 0].size)
+    """8 bits take 21 bytes a pixel, 16 bits 49: of 42 bytes for each pixel of RAMPS one fits, the other does not."""
+    monkeypatch.setattr(photo_module, '_memory', lambda: 2 * 21 * RAMPS[..., 0].size)
     write_photo(tmp_path / '8.png', Photo(RAMPS, None, None, b''))
     write_photo(tmp_path / '16.png', Photo(DEEP, None, None, b''))
     write_photo(tmp_path / '16.tif', Photo(DEEP, None, None, b''))
