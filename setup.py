@@ -23,8 +23,8 @@ setup(
     # On 3.13 and newer BasicSR is installed by scripts/install_basicsr.py: its own setup.py fails there.
     python_requires='>=3.10',
     install_requires=[
-        # torch.load refuses arbitrary pickles by default from 2.6 on, and BasicSR relies on the default; 2.9 is the first
-        # whose export to ONNX works with an onnxscript that takes functions.
+        # torch.load refuses arbitrary pickles by default from 2.6 on, and BasicSR relies on it; 2.9 is the first whose
+        # export to ONNX works with an onnxscript that takes functions.
         'torch>=2.9,<3',
         'torchvision>=0.24,<1',
         'basicsr==1.4.2',
