@@ -103,10 +103,7 @@ def serve(args: argparse.Namespace, folder: Path) -> None:
 def main() -> None:
     args = parse_arguments()
     with tempfile.TemporaryDirectory(prefix='s3net_app_') as folder:
-        try:
-            serve(args, Path(folder))
-        except (ImportError, OSError, ValueError) as error:
-            sys.exit(f'error: {error}')
+        serve(args, Path(folder))
 
 
 if __name__ == '__main__':

@@ -107,9 +107,6 @@ def prepare(args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
     args.device = args.device or default_device()
-    try:
-        failed = prepare(args)
-    except (ImportError, OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
+    failed = prepare(args)
     if failed:
         sys.exit(f'{failed} could not be made')

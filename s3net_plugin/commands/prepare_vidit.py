@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from s3net_plugin.commands.arguments import DEPTH_CODECS, IMAGE_CODECS, LAYOUTS, command, shard
@@ -59,10 +58,7 @@ def main() -> None:
     # imported here since it takes seconds, which --help should not
     from s3net_plugin.data.lmdb.prepare import prepare
 
-    try:
-        done = prepare(**vars(arguments))
-    except (OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
+    done = prepare(**vars(arguments))
     when = ', when all parts are there' if arguments.shard else ''
     print(
         f'{done.target}: {done.images} images, {done.depth_maps} depth maps, {done.num_bytes / 1e9:.3g} GB; in the '

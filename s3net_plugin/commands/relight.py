@@ -234,11 +234,8 @@ def sweep(args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> None:
     args = parse_arguments(argv)
     args.device = args.device or default_device()
-    try:
-        check_together(args)
-        failed = sweep(args) if args.sweep else relight(args)
-    except (ImportError, OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
+    check_together(args)
+    failed = sweep(args) if args.sweep else relight(args)
     if failed:
         sys.exit(f'{failed} could not be relit')
     print(args.output)
