@@ -20,6 +20,7 @@ from s3net_plugin.commands.arguments import (
     add_network_arguments,
     command,
     default_device,
+    make_relighter,
     say_precision,
 )
 
@@ -47,15 +48,10 @@ def parse_arguments() -> argparse.Namespace:
 
 def make_service(args: argparse.Namespace, folder: Path) -> RelightService:
     from s3net_plugin.app.service import RelightService
-    from s3net_plugin.archs.load import load_network
-    from s3net_plugin.archs.pretrained import pretrained_path
     from s3net_plugin.relight.depth import DepthEstimator
     from s3net_plugin.relight.jobs import files_in, left_out, report
-    from s3net_plugin.relight.relighter import Relighter
 
-    network = load_network(args.checkpoint or pretrained_path(), args.device)
-    options = {'work_size': args.work_size, 'far_over_near': args.far_over_near, 'precision': args.precision}
-    relighter = Relighter(network, args.device, **options)
+    relighter = make_relighter(args)
     say_precision(relighter.precision, args.device)
     guides = files_in(args.guides) if args.guides else []
     for problem in left_out(args.guides) if args.guides else []:

@@ -9,9 +9,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec
+from typing import TYPE_CHECKING, ParamSpec
 
 from s3net_plugin.utils.files import write_text
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from s3net_plugin.relight.relighter import Relighter
 
 # Values of modules that take seconds to import; a test compares them.
 LAYOUTS = ('scenes', 'pairs', 'one_to_one')
@@ -99,6 +104,18 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
         help='what the network computes in; auto: bfloat16 where the GPU or CPU is made for it, which is faster and '
         'moves few values by more than a level of 255 (%(default)s)',
     )
+
+
+def make_relighter(args: argparse.Namespace, network: nn.Module | None = None) -> Relighter:
+    """Make what relights, of the arguments that are added here: with ``network``, or that of ``--checkpoint``."""
+    from s3net_plugin.archs.load import load_network
+    from s3net_plugin.archs.pretrained import pretrained_path
+    from s3net_plugin.relight.relighter import Relighter
+
+    if network is None:
+        network = load_network(args.checkpoint or pretrained_path(), args.device)
+    options = {'work_size': args.work_size, 'far_over_near': args.far_over_near, 'precision': args.precision}
+    return Relighter(network, args.device, **options)
 
 
 def say_precision(precision: object, device: object) -> None:

@@ -23,13 +23,12 @@ from s3net_plugin.commands.arguments import (
     add_network_arguments,
     command,
     default_device,
+    make_relighter,
     say_precision,
 )
 
 # What the functions import takes seconds, which --help should not.
 if TYPE_CHECKING:
-    from torch import nn
-
     from s3net_plugin.relight.lights import Light
     from s3net_plugin.relight.relighter import Estimate, InputReader, Relighter
 
@@ -122,22 +121,10 @@ def named_light(args: argparse.Namespace) -> Light | None:
     return Light(args.light, args.temperature or DEFAULT_TEMPERATURE)
 
 
-def open_network(args: argparse.Namespace) -> nn.Module:
-    if args.method == 'shading':
-        from s3net_plugin.archs.closed_form import ClosedForm
-
-        return ClosedForm()
-    from s3net_plugin.archs.load import load_network
-    from s3net_plugin.archs.pretrained import pretrained_path
-
-    return load_network(args.checkpoint or pretrained_path(), args.device)
-
-
 def open_relighter(args: argparse.Namespace, *, guided: bool) -> Relighter:
-    from s3net_plugin.relight.relighter import Relighter
+    from s3net_plugin.archs.closed_form import ClosedForm
 
-    options = {'work_size': args.work_size, 'far_over_near': args.far_over_near, 'precision': args.precision}
-    relighter = Relighter(open_network(args), args.device, **options)
+    relighter = make_relighter(args, ClosedForm() if args.method == 'shading' else None)
     if relighter.needs_guide and not guided:
         raise ValueError(f'which light? Give {WHICH_LIGHT}')
     relighter.check_guide(guided)
