@@ -23,14 +23,14 @@ setup(
     # On 3.13 and newer BasicSR is installed by scripts/install_basicsr.py: its own setup.py fails there.
     python_requires='>=3.10',
     install_requires=[
-        # torch.load refuses arbitrary pickles by default from 2.6 on, and BasicSR relies on it; 2.9 is the first whose
-        # export to ONNX works with an onnxscript that takes functions.
-        'torch>=2.9,<3',
-        'torchvision>=0.24,<1',
+        # torch.load refuses arbitrary pickles by default from 2.6 on, and BasicSR relies on it; 2.10 is the
+        # first that compiles the losses and networks on Python 3.10.
+        'torch>=2.10,<3',
+        'torchvision>=0.25,<1',
         'basicsr==1.4.2',
         'mmengine>=0.10.4,<1',
         'timm>=1.0.22,<2',  # networks on the meta device
-        'filelock>=3.12',
+        'filelock>=4',
         'huggingface_hub>=0.23',
         'safetensors>=0.4',
         # the private parts of LPIPS are used: its public class downloads
@@ -40,7 +40,7 @@ setup(
         'lmdb>=1.4,<4',
         'matplotlib>=3.7',
         'numpy>=1.26,<3',
-        'pillow>=10.1',
+        'pillow>=11',
         'pydantic>=2',
         'pyyaml>=6',
         'scikit-image>=0.22,<1',
@@ -49,8 +49,8 @@ setup(
     ],
     extras_require={
         'render': ['mitsuba>=3.7,<4'],
-        'depth': ['transformers>=5,<6'],
-        'app': ['gradio>=6.15,<7'],
+        'depth': ['transformers>=5.4,<6'],
+        'app': ['gradio>=6.18,<7'],
         'heif': ['pillow-heif>=0.16'],
         'export': ['onnx>=1.18,<2', 'onnxruntime>=1.21,<2', 'onnxscript>=0.7,<1'],
         'wandb': ['wandb>=0.17'],

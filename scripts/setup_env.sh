@@ -3,7 +3,7 @@
 #   scripts/setup_env.sh                                      training, testing, relighting
 #   scripts/setup_env.sh render app                           and extras by name: render depth app heif export wandb dev
 #   PYTHON=/path/to/python3.11 scripts/setup_env.sh           another interpreter
-#   S3NET_TORCH='torch==2.9.1 torchvision==0.24.1' ...        another PyTorch (2.9 or newer)
+#   S3NET_TORCH='torch==2.10.0 torchvision==0.25.0' ...       another PyTorch (2.10 or newer)
 #   S3NET_TORCH_INDEX=URL ...                                 another place to get it from, such as one of CPU builds
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

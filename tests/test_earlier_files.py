@@ -52,12 +52,14 @@ def test_a_run_goes_on_and_ends_where_it_ended(tmp_path):
         load_weights_only(path)
         for path in (tmp_path / 'experiments/before/models/net_g_12.pth', EARLIER / 'expected/net_g_12.pth')
     )
-    # Another PyTorch or processor may add in another order.
+    # Another PyTorch or processor may add in another order. The gradient of the bias before the BatchNorm is only
+    # rounding, so it goes its own way then, and the mean that the BatchNorm keeps goes with it.
     here = {'torch': torch.__version__, 'capability': torch.backends.cpu.get_cpu_capability()}
-    tolerance = 0 if here == EXPECTED['made_with'] else 1e-3
+    is_same = here == EXPECTED['made_with']
     for key in ('params', 'params_ema'):
         for name, tensor in expected[key].items():
-            torch.testing.assert_close(found[key][name], tensor, rtol=0, atol=tolerance)
+            if is_same or name not in ('conv1.bias', 'norm.running_mean'):
+                torch.testing.assert_close(found[key][name], tensor, rtol=0, atol=0 if is_same else 1e-3)
 
 
 def test_a_state_is_refused_where_it_was(tmp_path):

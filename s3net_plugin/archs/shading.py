@@ -105,7 +105,7 @@ def _epipolar(settings: CueSettings, height: Any, width: Any, device: torch.devi
     centres = ((torch.arange(size, device=device) + 0.5) * (2 / size) - 1) * math.tan(
         math.radians(settings.field_of_view / 2)
     )
-    longer = torch.sym_max(height, width)
+    longer = max(height, width) if isinstance(height, int) else torch.sym_max(height, width)
     v, u = torch.meshgrid(centres * (height / longer), centres * (width / longer), indexing='ij')
     rays = torch.stack((u, v, torch.ones_like(u)), dim=-1)
     half = torch.stack((u[0, -1], v[-1, 0])) * (size / (size - 1))  # the frame's edge is half a pixel further out
@@ -193,6 +193,8 @@ def surface_normals(points: Tensor) -> Tensor:
 def shading_and_visibility(depth: Tensor, settings: CueSettings) -> tuple[Tensor, Tensor]:
     """Shading and visibility, the two factors of ``shading_cues``, each (N, 8, S, S) in [0, 1]."""
     height, width = depth.shape[-2:]
+    if torch.jit.is_tracing():  # sizes are tensors there
+        height, width = int(height), int(width)
     make = _epipolar if torch.compiler.is_compiling() else _cached_epipolar
     view = make(settings, height, width, depth.device)
     distance = 1 + (settings.far_over_near - 1) * bring_to_grid(depth, settings.size)

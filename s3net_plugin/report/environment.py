@@ -7,7 +7,9 @@ import logging
 import platform
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -67,8 +69,8 @@ def complexity(network: nn.Module, shape: Sequence[int], device: torch.device, s
     """Count the parameters of ``network`` and, with mmengine's analysis, its FLOPs and activations.
 
     As mmengine counts: one multiply-add is one FLOP, activations are the output elements of convolutions and matrix
-    products. Both need a run of the network each, of ``seconds`` on an input (C, H, W), on a copy that is dropped.
-    Where that fails, or would take longer than ``LIMIT_SECONDS``, they are None, and the log says why.
+    products. One run of the network, of ``seconds`` on an input (C, H, W), on a copy that is dropped, tells both. Where
+    that fails, or would take longer than ``LIMIT_SECONDS``, they are None, and the log says why.
     """
     result: dict[str, Any] = {
         'complexity_input': [1, *shape],
@@ -77,23 +79,33 @@ def complexity(network: nn.Module, shape: Sequence[int], device: torch.device, s
         'activations': None,
     }
     logger = logging.getLogger('basicsr')
-    if 2 * seconds > LIMIT_SECONDS:
-        logger.info(f'FLOPs are not counted: it would take about {2 * seconds:.0f} s.')
+    if seconds > LIMIT_SECONDS:
+        logger.info(f'FLOPs are not counted: it would take about {seconds:.0f} s.')
         return result
-    # Half a second to import, and only a test run needs it.
-    from mmengine.analysis import ActivationAnalyzer, FlopAnalyzer
-
-    inputs = (torch.zeros(1, *shape, device=device),)
     try:
-        # A copy, because an analysis that fails leaves its hooks behind.
-        traced = copy.deepcopy(network).eval()
-        with torch.no_grad():
-            for name, kind in (('flops', FlopAnalyzer), ('activations', ActivationAnalyzer)):
-                analysis = kind(traced, inputs).tracer_warnings('none')
-                analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-                result[name] = int(analysis.total())
+        result |= _trace(network, torch.zeros(1, *shape, device=device))
     except Exception as error:  # any network of any plugin: what cannot be traced can fail in any way
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         logger.info(f'FLOPs and activations are not counted: the network cannot be traced ({reason}).')
-        result |= {'flops': None, 'activations': None}
     return result
+
+
+def _trace(network: nn.Module, x: torch.Tensor) -> dict[str, int]:
+    """Count FLOPs and activations in one run: mmengine's analyses trace once each, and a run takes seconds on a CPU."""
+    # Half a second to import, and only a test run needs it.
+    from mmengine.analysis import ActivationAnalyzer, FlopAnalyzer
+
+    # A copy, because an analysis that fails leaves its hooks behind.
+    both = FlopAnalyzer(copy.deepcopy(network).eval(), (x,))
+    analyses = {'flops': both, 'activations': ActivationAnalyzer(both._model, (x,))}
+    handles = {name: dict(analysis._op_handles) for name, analysis in analyses.items()}
+
+    def count(op: str, inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+        found = {name: of_op[op](inputs, outputs) for name, of_op in handles.items() if of_op.get(op)}
+        return Counter({name: sum(n.values()) if isinstance(n, Counter) else n for name, n in found.items()})
+
+    both.set_op_handle(**{op: partial(count, op) for op in handles['flops'] | handles['activations']})
+    both.tracer_warnings('none').unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    with torch.no_grad():
+        total = both.by_operator()
+    return {name: int(total[name]) for name in handles}

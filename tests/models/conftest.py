@@ -1,5 +1,7 @@
 """A small network, a small set, and option files of runs that take a second."""
 
+import functools
+
 import pytest
 import torch
 
@@ -12,10 +14,9 @@ from tests.models.steps import TINY
 
 
 @pytest.fixture
-def compiler_backend():
+def compiler_backend(monkeypatch):
     """Choose what ``compile`` runs; without the code generation, which takes a minute, it is there in no time."""
-    yield torch.compiler.set_default_backend
-    torch.compiler.set_default_backend('inductor')
+    yield lambda name: monkeypatch.setattr(torch, 'compile', functools.partial(torch.compile, backend=name))
     torch.compiler.reset()
 
 

@@ -1,5 +1,6 @@
 """A BasicSR plugin for tests: a network of milliseconds, a model that writes down what it does, parts that fail."""
 
+import functools
 import hashlib
 import os
 import resource
@@ -42,7 +43,8 @@ class RecordingModel(S3NetModel):
     """Writes down every step; environment variables make it slow, fill its disk or choose the compiler's backend."""
 
     def __init__(self, opt):
-        torch.compiler.set_default_backend(os.environ.get('BACKEND', 'inductor'))
+        if 'BACKEND' in os.environ:
+            torch.compile = functools.partial(torch.compile, backend=os.environ['BACKEND'])
         super().__init__(opt)
 
     def optimize_parameters(self, current_iter):

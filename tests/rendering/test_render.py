@@ -1,3 +1,4 @@
+import os
 import runpy
 import signal
 import subprocess
@@ -152,7 +153,7 @@ def test_script_ends_with_one_clear_line(rendered, monkeypatch, arguments, messa
 def test_script_that_is_killed_leaves_whole_files_and_goes_on(rendered, tmp_path):
     """Killed at some moment after the first files appear: every image under its name is whole."""
     command = [sys.executable, str(SCRIPT), '--output', str(tmp_path), '--scenes', '2', *ARGUMENTS]
-    process = subprocess.Popen(command, cwd=ROOT, env={'PYTHONPATH': str(ROOT)}, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {'PYTHONPATH': str(ROOT)}, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not any(tmp_path.glob('Image*')) and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.001)

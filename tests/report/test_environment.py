@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.analysis import ActivationAnalyzer, FlopAnalyzer
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from s3net_plugin.archs.s3net_arch import S3Net
+from s3net_plugin.archs import S3Net, ShadingGuidedS3Net
 from s3net_plugin.report.environment import complexity, git_hash, hardware, peak_memory, versions
 
 CPU = torch.device('cpu')
@@ -60,6 +61,14 @@ def test_s3net_is_counted_and_left_as_it_was():
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
 
 
+def test_one_run_counts_what_mmengine_counts_in_two():
+    network = ShadingGuidedS3Net(encoder='resnet10t').eval()
+    network(torch.zeros(1, 8, 64, 64))  # what depends on the size only is kept
+    found = complexity(network, (8, 64, 64), CPU, 0.1)
+    for name, analysis in (('flops', FlopAnalyzer), ('activations', ActivationAnalyzer)):
+        assert found[name] == int(analysis(network, (torch.zeros(1, 8, 64, 64),)).total())
+
+
 def test_counting_runs_in_evaluation_mode_and_keeps_the_mode():
     network = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
     complexity(network, (1, 4, 4), CPU, 0.1)
@@ -82,4 +91,4 @@ def test_what_cannot_be_counted_is_none_and_the_log_says_why(messages):
     assert not network._forward_hooks
     found = complexity(nn.Conv2d(1, 1, 1), (1, 4, 4), CPU, 100)
     assert (found['flops'], found['activations']) == (None, None)
-    assert 'about 200 s' in messages[-1]
+    assert 'about 100 s' in messages[-1]

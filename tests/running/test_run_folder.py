@@ -60,8 +60,8 @@ def _hold_in_another_process(folder, queue):
     try:
         lock_folder(folder)
         queue.put('held')
-    except OptionError as error:
-        queue.put(str(error))
+    except Exception as error:
+        queue.put(f'{error}')
 
 
 def in_another_process(folder):
