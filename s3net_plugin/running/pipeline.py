@@ -13,11 +13,13 @@ from typing import Any
 import basicsr.test
 import basicsr.train
 from basicsr.data import prefetch_dataloader
+from basicsr.metrics import psnr_ssim
 from basicsr.models.base_model import BaseModel
 from basicsr.utils.dist_util import master_only
 from torch import nn
 
 from s3net_plugin.data.sampling import StatefulDistributedSampler, check_batch, resume_sampling
+from s3net_plugin.metrics.fast_ssim import ssim_of_channel
 from s3net_plugin.models import checkpoints
 from s3net_plugin.running.parse_options import complete_options
 from s3net_plugin.running.prefetch import PrefetchGenerator
@@ -84,18 +86,22 @@ def test(opt: dict[str, Any], args: Namespace) -> None:
 
 @contextmanager
 def _mended_models() -> Iterator[None]:
-    """What BasicSR's own models need; ``S3NetModel`` has all of it as methods of its own."""
-    with replaced(
-        BaseModel,
-        # Averages parameters only: the network that is validated keeps its initial BatchNorm statistics.
-        model_ema=model_ema,
-        # Asks for a current GPU wherever there is a launcher.
-        model_to_device=model_to_device,
-        # Checkpoints are written in place: a kill leaves a torn file, and a full disk is logged and forgotten.
-        save_network=checkpoints.save_network,
-        save_training_state=checkpoints.save_training_state,
-        # Knows pickles only, and weights are shared as safetensors.
-        load_network=checkpoints.load_network,
+    """What every model needs, and what BasicSR's own do; ``S3NetModel`` has that as methods of its own."""
+    with (
+        # Takes longer than small networks do, with dense windows over whole images; the value is the same.
+        replaced(psnr_ssim, _ssim=ssim_of_channel),
+        replaced(
+            BaseModel,
+            # Averages parameters only: the network that is validated keeps its initial BatchNorm statistics.
+            model_ema=model_ema,
+            # Asks for a current GPU wherever there is a launcher.
+            model_to_device=model_to_device,
+            # Checkpoints are written in place: a kill leaves a torn file, and a full disk is logged and forgotten.
+            save_network=checkpoints.save_network,
+            save_training_state=checkpoints.save_training_state,
+            # Knows pickles only, and weights are shared as safetensors.
+            load_network=checkpoints.load_network,
+        ),
     ):
         yield
 
