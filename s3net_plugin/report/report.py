@@ -22,8 +22,8 @@ from s3net_plugin.utils.files import write_text
 class Report:
     """Grows by one data set at a time; after each, all its files are written anew, whole, and hold what is known.
 
-    Pictures are not kept: which images are the best, the median and the worst is known only after the last, and those
-    few are computed again.
+    Few pictures are kept: which images are the best, the median and the worst is known only after the last. Those of
+    them that are gone are computed again.
 
     Args:
         opt: BasicSR's options.
@@ -45,7 +45,7 @@ class Report:
         Args:
             dataset: what was tested.
             rows: the scores of its images, in their order.
-            view: index -> the images of that sample as ``relight_panel`` takes them, computed again.
+            view: index -> the images of that sample as ``relight_panel`` takes them.
         """
         name = dataset.opt['name']
         self._waiting = [other for other in self._waiting if other != name]

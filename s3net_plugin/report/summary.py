@@ -62,7 +62,7 @@ def start_summary(
 def add_dataset(summary: dict[str, Any], dataset: str, rows: Sequence[Row]) -> list[Row]:
     """Add what the rows of one data set come to; return the network's rows, the best by the first metric first.
 
-    ``images_per_second`` is that of one process, from the median time of an image inside the network alone.
+    ``images_per_second`` is that of one process, from the median time of an image in the network, while threads score.
     """
     metric, options = next(iter(summary['settings']['metrics'].items()))
     best_first = ranked(rows, metric, options['better'])
