@@ -12,7 +12,7 @@ from basicsr.utils import tensor2img
 from torch import nn
 
 from s3net_plugin.archs.deploy import fast_precision
-from s3net_plugin.models.evaluation import ValOptions
+from s3net_plugin.models.evaluation import ChannelsLast, ValOptions
 from s3net_plugin.utils.checkpoint import load_weights_only
 from s3net_plugin.utils.errors import OptionError
 from tests.models.runs import equal
@@ -103,11 +103,6 @@ def test_what_was_compiled_once_has_the_weights_of_every_later_validation(build,
     assert not torch._dynamo.utils.counters['frames']
 
 
-def test_other_archs_are_evaluated_as_they_are(build):
-    model = build()
-    assert model.evaluation.network(model.net_g) is model.net_g
-
-
 @pytest.mark.parametrize(
     ('val', 'network', 'message'),
     [
@@ -122,3 +117,58 @@ def test_a_wrong_option_is_named(val, network, message):
         ValOptions.of({'val': val, 'network_g': network})
     assert message in str(error.value)
     ValOptions.of({'val': {'precision': 'auto', 'compile': None}, 'network_g': TINY})
+
+
+class Foreign(nn.Module):
+    """An arch that notes the layout of what it is given, and draws random numbers."""
+
+    def __init__(self, after=lambda x, y: y):
+        super().__init__()
+        self.conv, self.after, self.seen = nn.Conv2d(3, 3, 3, padding=1), after, []
+
+    def forward(self, x):
+        self.seen.append(x.is_contiguous(memory_format=torch.channels_last))
+        return self.after(x, self.conv(x) + torch.rand(1))
+
+
+def layout_sensitive(x, y):
+    return y + x.stride(1)
+
+
+def refuses_channels_last(x, y):
+    return y + x.view(-1)[0]
+
+
+def pair(x, y):
+    return y, y
+
+
+@pytest.mark.parametrize('after', [layout_sensitive, refuses_channels_last, pair])
+def test_another_arch_that_can_tell_the_layout_runs_as_it_is(after):
+    network = ChannelsLast(Foreign(after).eval())
+    for _ in range(2):
+        network(torch.rand(2, 3, 80, 70))
+        assert not network.network.seen[-1]
+
+
+def test_another_arch_runs_on_channels_last_input_where_its_output_stays_equal():
+    network, x = Foreign(), torch.rand(2, 3, 80, 70)
+    network.eval()
+    torch.manual_seed(7)
+    expected = [network(x) for _ in range(2)]
+    network.seen.clear()
+    torch.manual_seed(7)
+    evaluated = ChannelsLast(network)
+    found = [evaluated(x) for _ in range(2)]
+    assert network.seen == [False, True, True, True]  # two on a corner, to see
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+    assert not evaluated.training
+
+
+def test_validation_of_another_arch_leaves_its_weights_and_mode_alone(build):
+    model = build({})
+    before = tensors(model.net_g), model.net_g.training
+    scores(model, Mixed(2))
+    assert model.evaluation.network(model.net_g).network is model.net_g
+    assert equal(before, (tensors(model.net_g), model.net_g.training))
