@@ -10,7 +10,6 @@ from torch import Tensor
 
 from s3net_plugin.archs import S3Net, optimize_for_inference
 from s3net_plugin.archs.closed_form import relight_closed_form
-from s3net_plugin.archs.deploy import fast_precision
 from s3net_plugin.archs.shading import CueSettings, estimate_light, shading_cues
 from s3net_plugin.benchmark.photos import fast_work, photo_files, plain_work
 from s3net_plugin.benchmark.plain import (
@@ -21,85 +20,17 @@ from s3net_plugin.benchmark.plain import (
     plain_shading_cues,
     plain_step,
 )
+from s3net_plugin.benchmark.runs import first_iteration, plain_first_iteration, scene_files, test_work
+from s3net_plugin.benchmark.settings import DTYPE_NAMES, BenchmarkSettings
 from s3net_plugin.losses import S3NetCharbonnierLoss, S3NetPerceptualLoss, S3NetWaveletSSIMLoss
 from s3net_plugin.models import S3NetModel
+from s3net_plugin.report.environment import complexity
 
 SEED = 0
 LEARNING_RATE = 1e-4
 LOSS_WEIGHTS = {'charbonnier': 1.0, 'wssim': 0.5, 'perceptual': 0.1}
 PHOTOS = 3  # in a folder
-DTYPE_NAMES = {torch.float32: 'float32', torch.bfloat16: 'bfloat16'}
 Work = Callable[[], object]
-
-
-class BenchmarkSettings(NamedTuple):
-    """One benchmark.
-
-    Attributes:
-        device: where everything runs.
-        encoder: of the network, plain and fast.
-        dtype: what the fast network computes in, and VGG19 with it; the plain ones are float32.
-        channels_last: whether the fast network is trained in NHWC; for inference it always runs so.
-        pad_channels: whether the fast network is trained with widths that suit tensor cores; for inference it has them.
-        compile: whether whatever is fast is compiled.
-        inference_side: height and width of the images for inference.
-        train_shapes: (batch, side) by the name of each training step.
-        loss_shape: (batch, side) for the losses.
-        photo_shape: height and width of the photos that are relit.
-        precision: what they are relit in.
-        rounds: how many samples of each time are taken.
-    """
-
-    device: torch.device
-    encoder: str
-    dtype: torch.dtype
-    channels_last: bool
-    pad_channels: bool
-    compile: bool
-    inference_side: int
-    train_shapes: dict[str, tuple[int, int]]
-    loss_shape: tuple[int, int]
-    photo_shape: tuple[int, int]
-    precision: str
-    rounds: int
-
-
-def choose_settings(
-    device: torch.device,
-    *,
-    dtype: torch.dtype | None = None,
-    compile: bool | None = None,
-    rounds: int | None = None,
-    quick: bool = False,
-) -> BenchmarkSettings:
-    """Return what suits ``device``; what is None is chosen for it as well.
-
-    On a GPU: bfloat16 in NHWC, compiled, images of 1024 x 1024. On the CPU: float32, not compiled, images of 256 x 256
-    and less; there NHWC makes inference faster and training slower. Photos are relit in what suits the processor.
-
-    Args:
-        quick: a small encoder on small images; tells that everything runs, and nothing about speed.
-    """
-    cuda = device.type == 'cuda'
-    settings = BenchmarkSettings(
-        device=device,
-        encoder='res2net101d',
-        dtype=dtype or (torch.bfloat16 if cuda else torch.float32),
-        channels_last=cuda,
-        pad_channels=cuda,
-        compile=cuda if compile is None else compile,
-        inference_side=1024 if cuda else 256,
-        train_shapes={'train_step': (3, 1024), 'train_step_512': (4, 512)} if cuda else {'train_step': (2, 128)},
-        loss_shape=(4, 512) if cuda else (2, 256),
-        photo_shape=(3000, 4000),
-        precision=DTYPE_NAMES[dtype or (torch.bfloat16 if cuda else fast_precision(device))],
-        rounds=rounds or (2 if quick else 15 if cuda else 9),
-    )
-    if quick:
-        small: dict[str, tuple[int, int]] = {'train_step': (2, 32)}
-        tiny = settings._replace(encoder='resnet10t', inference_side=32, train_shapes=small, loss_shape=(1, 32))
-        return tiny._replace(photo_shape=(48, 64))
-    return settings
 
 
 class Fast(NamedTuple):
@@ -112,13 +43,16 @@ class Fast(NamedTuple):
 class Case(NamedTuple):
     """A piece of work: the shape of what goes in, the plain way, and the fast ones by their names.
 
-    A call does it ``times`` times; what is reported is one.
+    A call does it ``times`` times; what is reported is one. What is ``long`` is done a few times only.
+    ``operations`` counts the floating-point operations of one, where they are known.
     """
 
     shape: tuple[int, ...]
     plain: Callable[[], Work]
     fast: dict[str, Fast]
     times: int = 1
+    long: bool = False
+    operations: Callable[[], int] | None = None
 
 
 def all_cases(settings: BenchmarkSettings) -> list[Case]:
@@ -126,7 +60,8 @@ def all_cases(settings: BenchmarkSettings) -> list[Case]:
     inference = [_inference(settings, f'inference_b{batch}', batch) for batch in (1, 8)]
     steps = [_step(settings, name, *shape) for name, shape in settings.train_shapes.items()]
     photos = [_photo(settings, cold=cold) for cold in (True, False)]
-    return [*inference, *steps, *(_loss(settings, name) for name in LOSS_WEIGHTS), _shading(settings), *photos]
+    losses = [_loss(settings, name) for name in LOSS_WEIGHTS]
+    return [*inference, *steps, *losses, _shading(settings), _test_set(settings), _first_iteration(settings), *photos]
 
 
 def _inference(settings: BenchmarkSettings, name: str, batch: int) -> Case:
@@ -148,7 +83,12 @@ def _inference(settings: BenchmarkSettings, name: str, batch: int) -> Case:
         images = _images(settings, *shape)
         return lambda: deployed(images)
 
-    return Case(shape, plain, {name: Fast(f'optimize_for_inference, {_how(settings, True)}', fast)})
+    def operations() -> int:
+        macs = complexity(_network(settings), shape[1:], settings.device, 0)['flops']
+        return 2 * batch * macs
+
+    how = f'optimize_for_inference, {_how(settings, True)}'
+    return Case(shape, plain, {name: Fast(how, fast)}, operations=operations)
 
 
 def _step(settings: BenchmarkSettings, name: str, batch: int, side: int) -> Case:
@@ -214,6 +154,48 @@ def _shading(settings: BenchmarkSettings) -> Case:
         'closed_form': Fast('float32, all before the network', pair),
     }
     return Case(shape, lambda: one(plain_shading_cues), ways)
+
+
+def _test_set(settings: BenchmarkSettings) -> Case:
+    """A set of pictures tested with PSNR and SSIM: weights loaded, files read, scores and the report's figures made."""
+    count, side = settings.test_shape
+
+    def build(model_type: str, precision: str | None = None) -> Callable[[], Work]:
+        return lambda: test_work(
+            model_type,
+            scene_files(2, side),
+            settings.encoder,
+            settings.device,
+            pictures=count,
+            precision=precision,
+        )
+
+    ways = {
+        'test_set' + f'_{precision}' * (precision != 'float32'): Fast(
+            f'S3NetModel, {precision}, with three baselines and a report', build('S3NetModel', precision)
+        )
+        for precision in sorted({'float32', settings.precision}, reverse=True)
+    }
+    return Case((count, 8, side, side), build('SRModel'), ways, count, long=True)
+
+
+def _first_iteration(settings: BenchmarkSettings) -> Case:
+    """From the options to the first step: of files on the disk plainly, of an LMDB with ``S3NetModel``."""
+    scenes, side = settings.start_shape
+    batch, settings = 2, settings._replace(compile=False)
+
+    def criteria() -> list[tuple[float, Criterion]]:
+        return [(weight, plain_loss(loss, settings.device)) for loss, weight in LOSS_WEIGHTS.items()]
+
+    def plain() -> Work:
+        files = scene_files(scenes, side)
+        return plain_first_iteration(files, batch, lambda: _network(settings), criteria, settings.device)
+
+    def fast() -> Work:
+        return first_iteration(scene_files(scenes, side), batch, lambda: train_options(settings, batch))
+
+    how = f'S3NetModel, LMDB, {_how(settings, settings.channels_last)}'
+    return Case((scenes, 6, side, side), plain, {'first_iteration': Fast(how, fast)}, long=True)
 
 
 def _photo(settings: BenchmarkSettings, *, cold: bool) -> Case:

@@ -7,17 +7,21 @@ import os
 import platform
 import statistics
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from s3net_plugin.benchmark.cases import BenchmarkSettings, Case, Work, all_cases
+from s3net_plugin.benchmark.cases import Case, Work, all_cases
+from s3net_plugin.benchmark.settings import BenchmarkSettings
 from s3net_plugin.report.environment import hardware
 from s3net_plugin.report.table import markdown_table
 
 WARM_UP = 3  # compile, record a CUDA graph, replay it
 SECONDS = 0.1  # of one turn, at least
+LONG_ROUNDS = 3
+MATRIX_SIDE = {'cpu': 2048, 'cuda': 8192}
 HEAD = ('work', 'input', 'plain, ms', 'fast, ms', 'speed-up', 'plain, MiB', 'fast, MiB', 'fast is')
 Result = TypeVar('Result')
 
@@ -26,10 +30,12 @@ def run_benchmark(settings: BenchmarkSettings, announce: Callable[[str], None] =
     """Measure everything; ``announce`` is told what comes next.
 
     Returns:
-        ``machine``; ``rows``, those of ``measure``; ``speedup_over_plain``, ratios of medians by name.
+        ``machine``; ``matrix_product``, what a large one reaches here, in floating-point operations a second by dtype;
+        ``rows``, those of ``measure``; ``speedup_over_plain``, ratios of medians by name.
     """
     found, rows = machine(settings.device), []
     torch.backends.cudnn.benchmark = True  # as in BasicSR's trainer; for the plain way, too
+    peak = {str(dtype).removeprefix('torch.'): rate for dtype, rate in matrix_products(settings).items()}
     for case in all_cases(settings):
         announce(f'{", ".join(case.fast)}: {" x ".join(map(str, case.shape))}')
         rows += measure(case, settings)
@@ -37,12 +43,12 @@ def run_benchmark(settings: BenchmarkSettings, announce: Callable[[str], None] =
         torch.compiler.reset()
         gc.collect()
     ratios = {row['name']: _speedup(row) for row in rows if 'failure' not in row}
-    return {'machine': found, 'rows': rows, 'speedup_over_plain': ratios}
+    return {'machine': found, 'matrix_product': peak, 'rows': rows, 'speedup_over_plain': ratios}
 
 
 def measure(case: Case, settings: BenchmarkSettings) -> list[dict[str, Any]]:
-    """Return a row for each fast way of one case: ``name``, ``input`` (its shape), ``fast_is``, and ``plain`` and
-    ``fast`` with ``seconds`` and ``peak_bytes``.
+    """Return a row for each fast way of one case: ``name``, ``input`` (its shape), ``fast_is``, ``plain`` and ``fast``
+    with ``seconds`` and ``peak_bytes``, and ``operations`` where they are known.
 
     What cannot be measured, for want of memory or of a compiler, has ``failure``, the reason, instead.
     """
@@ -51,10 +57,12 @@ def measure(case: Case, settings: BenchmarkSettings) -> list[dict[str, Any]]:
     failures: dict[str, str] = {}
     for name, build in {'plain': case.plain, **{name: fast.build for name, fast in case.fast.items()}}.items():
         try:
-            works[name], peaks[name] = _settle(build, settings.device)
+            works[name], peaks[name] = _settle(build, settings.device, 0 if case.long else WARM_UP)
         except RuntimeError as error:  # so are running out of memory and all that the compiler complains about
             failures[name] = str(error).strip().partition('\n')[0] or type(error).__name__
-    seconds = time_in_turns(works, settings.rounds) if 'plain' in works else {}
+    rounds = min(settings.rounds, LONG_ROUNDS) if case.long else settings.rounds
+    seconds = time_in_turns(works, rounds, once=case.long) if 'plain' in works else {}
+    counted = {'operations': case.operations()} if case.operations and seconds else {}
     rows = []
     for name, fast in case.fast.items():
         row: dict[str, Any] = {'name': name, 'input': case.shape, 'fast_is': fast.how}
@@ -63,16 +71,16 @@ def measure(case: Case, settings: BenchmarkSettings) -> list[dict[str, Any]]:
         else:
             ways = {'plain': 'plain', 'fast': name}.items()
             of_one = {key: {what: taken / case.times for what, taken in seconds[key].items()} for _, key in ways}
-            rows.append(row | {way: {'seconds': of_one[key], 'peak_bytes': peaks[key]} for way, key in ways})
+            rows.append(row | counted | {way: {'seconds': of_one[key], 'peak_bytes': peaks[key]} for way, key in ways})
     return rows
 
 
-def _settle(build: Callable[[], Work], device: torch.device) -> tuple[Work, int]:
-    """Build, warm up, and return the work and the memory it needs, its weights and what it keeps included."""
+def _settle(build: Callable[[], Work], device: torch.device, warm_up: int) -> tuple[Work, int]:
+    """Build, warm up with so many calls, and return the work and the memory it needs, with weights and all it keeps."""
 
     def prepare() -> Work:
         work = build()
-        for _ in range(WARM_UP):
+        for _ in range(warm_up):
             work()
         return work
 
@@ -80,20 +88,30 @@ def _settle(build: Callable[[], Work], device: torch.device) -> tuple[Work, int]
     return work, held + allocations(work, device)[2]
 
 
-def time_in_turns(works: Mapping[str, Work], rounds: int) -> dict[str, dict[str, float]]:
+def matrix_products(settings: BenchmarkSettings) -> dict[torch.dtype, float]:
+    """Return the floating-point operations a second of a large square matrix product, in float32 and what is fast."""
+    kind = settings.device.type
+    side = MATRIX_SIDE[kind] if settings.inference_side > 32 else 64
+    dtypes = dict.fromkeys((torch.float32, settings.dtype, getattr(torch, settings.precision)))
+    matrices = {dtype: torch.rand(side, side, device=settings.device).to(dtype) for dtype in dtypes}
+    works: dict[Any, Work] = {dtype: partial(torch.mm, matrix, matrix) for dtype, matrix in matrices.items()}
+    return {dtype: 2 * side**3 / taken['median'] for dtype, taken in time_in_turns(works, settings.rounds).items()}
+
+
+def time_in_turns(works: Mapping[Any, Work], rounds: int, *, once: bool = False) -> dict[Any, dict[str, float]]:
     """Return ``median``, ``lower`` and ``upper`` quartile of the seconds that a call of each of ``works`` takes.
 
     They take turns, ``rounds`` (two or more) of them, every other time in reverse order: so whatever else keeps the
-    machine busy, or warms it up, hits all of them alike.
+    machine busy, or warms it up, hits all of them alike. A turn lasts ``SECONDS`` or longer, or is one call.
     """
     from torch.utils.benchmark import Timer  # it warns where there is no CUDA runtime
 
     threads = torch.get_num_threads()
     timers = [(name, Timer('work()', globals={'work': work}, num_threads=threads)) for name, work in works.items()]
-    times: dict[str, list[float]] = {name: [] for name in works}
+    times: dict[Any, list[float]] = {name: [] for name in works}
     for number in range(rounds):
         for name, timer in timers if number % 2 == 0 else reversed(timers):
-            times[name] += timer.blocked_autorange(min_run_time=SECONDS).times
+            times[name] += (timer.timeit(1) if once else timer.blocked_autorange(min_run_time=SECONDS)).times
     return {name: quartiles(taken) for name, taken in times.items()}
 
 
@@ -161,8 +179,27 @@ def describe(result: Mapping[str, Any]) -> str:
             '',
             'Medians, with the quartiles in brackets; plain and fast took turns. MiB: the most memory that one needs,',
             'its weights included (tensors on the CPU; on a GPU what was taken from it). VGG19 has random weights.',
+            *_limits(result),
         ]
     )
+
+
+def _limits(result: Mapping[str, Any]) -> list[str]:
+    """What the hardware could do, and which share of it is reached: a line each."""
+    peak = result['matrix_product']
+    reached = ', '.join(f'{1e-9 * rate:.0f} GFLOP/s in {dtype}' for dtype, rate in peak.items())
+    lines = [f'A large matrix product reaches {reached}. Of that:'] if peak else []
+    for row in result['rows']:
+        if 'operations' in row:
+            dtype = next(name for name in peak if name in row['fast_is'])
+            shares = [
+                100 * row['operations'] / row[way]['seconds']['median'] / peak[of]
+                for way, of in (('plain', 'float32'), ('fast', dtype))
+            ]
+            lines.append(
+                f'{row["name"]}, {1e-9 * row["operations"]:.3g} GFLOP: {shares[0]:.0f} % plain, {shares[1]:.0f} % fast'
+            )
+    return lines
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def train(opt: dict[str, Any], args: Namespace) -> None:
     """Run ``basicsr.train.train_pipeline`` in the working directory with checked options and BasicSR's flags."""
     run = _Training()
     with (
-        _mended_models(),
+        mended_models(),
         replaced(
             basicsr.train,
             # The file is read once, by this package.
@@ -80,12 +80,12 @@ def train(opt: dict[str, Any], args: Namespace) -> None:
 def test(opt: dict[str, Any], args: Namespace) -> None:
     """Run ``basicsr.test.test_pipeline`` likewise."""
     options = complete_options(opt, args, is_train=False)
-    with _mended_models(), replaced(basicsr.test, parse_options=lambda root, is_train: (options, args)):
+    with mended_models(), replaced(basicsr.test, parse_options=lambda root, is_train: (options, args)):
         basicsr.test.test_pipeline(str(Path.cwd()))
 
 
 @contextmanager
-def _mended_models() -> Iterator[None]:
+def mended_models() -> Iterator[None]:
     """What every model needs, and what BasicSR's own do; ``S3NetModel`` has that as methods of its own."""
     with (
         # Takes longer than small networks do, with dense windows over whole images; the value is the same.

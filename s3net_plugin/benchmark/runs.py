@@ -1,0 +1,129 @@
+"""Testing a set and beginning to train, from the files on: as BasicSR's stock parts do it, and as the commands here."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from basicsr.data import build_dataloader, build_dataset
+from basicsr.models import build_model
+from torch.utils.data import DataLoader, Dataset
+
+from s3net_plugin.archs import S3Net
+from s3net_plugin.benchmark.data import draws, open_dataset, write_photos
+from s3net_plugin.benchmark.plain import Criterion, plain_step
+from s3net_plugin.data.lmdb.prepare import prepare
+from s3net_plugin.models import S3NetModel
+from s3net_plugin.running.pipeline import mended_models
+
+METRICS = {name: {'type': f'calculate_{name}', 'crop_border': 0} for name in ('psnr', 'ssim')}
+
+
+@functools.lru_cache(maxsize=2)
+def scene_files(scenes: int, side: int) -> tempfile.TemporaryDirectory[str]:
+    """Make a folder with ``source``, noise as hard to compress as photos, ``raw``, its LMDB, and ``results``.
+
+    It lives as long as what is returned.
+    """
+    folder = tempfile.TemporaryDirectory(prefix='benchmark_scenes_')
+    source = Path(folder.name, 'source')
+    source.with_name('results').mkdir()
+    write_photos(source, scenes=scenes, size=side)
+    prepare(source, source.with_name('raw'), codec='raw', show_progress=False)
+    return folder
+
+
+@functools.lru_cache(maxsize=1)
+def _weights(encoder: str) -> tuple[tempfile.TemporaryDirectory[str], Path]:
+    folder = tempfile.TemporaryDirectory(prefix='benchmark_weights_')
+    path = Path(folder.name, 'net_g.pth')
+    torch.save({'params': S3Net(encoder=encoder).state_dict()}, path)
+    return folder, path
+
+
+def test_work(
+    model_type: str,
+    files: tempfile.TemporaryDirectory[str],
+    encoder: str,
+    device: torch.device,
+    *,
+    pictures: int,
+    precision: str | None = None,
+) -> Callable[[], object]:
+    """Return what tests an S3Net as ``basicsr test.py`` does: load it, run it on all pictures, score them, report."""
+    dataset = {
+        'name': 'benchmark',
+        'phase': 'test',
+        'type': 'RGBDRelightPairedDataset',
+        'layout': 'scenes',
+        'dataroot': f'{files.name}/source',
+        'num_samples': pictures,
+        'io_backend': {'type': 'disk'},
+        'batch_size_per_gpu': 4,
+    }
+    opt: dict[str, Any] = {
+        'name': 'benchmark',
+        'model_type': model_type,
+        'num_gpu': 1 if device.type == 'cuda' else 0,
+        **{'scale': 1, 'is_train': False, 'dist': False, 'rank': 0, 'world_size': 1, 'manual_seed': 0},
+        'network_g': {'type': 'S3Net', 'encoder': encoder},
+        'path': {
+            **{'pretrain_network_g': str(_weights(encoder)[1]), 'strict_load_g': True, 'param_key_g': 'params'},
+            **{'results_root': f'{files.name}/results', 'visualization': f'{files.name}/results/visualization'},
+        },
+        'datasets': {'test_1': dataset},
+        'val': {'save_img': False, 'pbar': False, 'suffix': None, 'metrics': METRICS},
+    }
+    if precision:
+        opt['val']['precision'] = precision
+
+    mended = mended_models if model_type == 'S3NetModel' else contextlib.nullcontext
+
+    def test() -> None:
+        loader = build_dataloader(
+            build_dataset(dict(dataset)), dataset, num_gpu=opt['num_gpu'], dist=False, sampler=None, seed=0
+        )
+        with mended():
+            model = build_model({**opt, 'network_g': dict(opt['network_g'])})
+            model.validation(loader, current_iter='benchmark', tb_logger=None, save_img=False)
+
+    return test
+
+
+def _first_batch(dataset: Dataset, batch: int) -> Any:
+    return next(iter(DataLoader(dataset, batch_size=batch, sampler=draws(len(dataset), batch))))  # type: ignore[arg-type]
+
+
+def plain_first_iteration(
+    files: tempfile.TemporaryDirectory[str],
+    batch: int,
+    network: Callable[[], S3Net],
+    criteria: Callable[[], list[tuple[float, Criterion]]],
+    device: torch.device,
+) -> Callable[[], object]:
+    """Return what reads the index of all files, a batch of them, and makes the first plain step."""
+
+    def begin() -> None:
+        found = _first_batch(open_dataset('plain', Path(files.name), 0), batch)
+        plain_step(network(), criteria(), found['lq'].to(device), found['gt'].to(device), lr=1e-4)()
+
+    return begin
+
+
+def first_iteration(
+    files: tempfile.TemporaryDirectory[str], batch: int, options: Callable[[], dict[str, Any]]
+) -> Callable[[], object]:
+    """Return the same out of an LMDB with ``S3NetModel``."""
+
+    def begin() -> None:
+        found = _first_batch(open_dataset('lmdb_raw', Path(files.name), 0), batch)
+        model = S3NetModel(options())
+        model.feed_data(found)
+        model.optimize_parameters(1)
+
+    return begin
