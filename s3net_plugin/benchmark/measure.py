@@ -6,7 +6,7 @@ import gc
 import os
 import platform
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -26,17 +26,27 @@ HEAD = ('work', 'input', 'plain, ms', 'fast, ms', 'speed-up', 'plain, MiB', 'fas
 Result = TypeVar('Result')
 
 
-def run_benchmark(settings: BenchmarkSettings, announce: Callable[[str], None] = print) -> dict[str, Any]:
-    """Measure everything; ``announce`` is told what comes next.
+def run_benchmark(
+    settings: BenchmarkSettings, announce: Callable[[str], None] = print, only: Collection[str] = ()
+) -> dict[str, Any]:
+    """Measure everything, or what has one of the names in ``only``; ``announce`` is told what comes next.
+
+    Raises:
+        ValueError: there is no work of a name in ``only``.
 
     Returns:
         ``machine``; ``matrix_product``, what a large one reaches here, in floating-point operations a second by dtype;
         ``rows``, those of ``measure``; ``speedup_over_plain``, ratios of medians by name.
     """
+    everything = all_cases(settings)
+    names = [name for case in everything for name in case.fast]
+    if unknown := [name for name in only if name not in names]:
+        raise ValueError(f'{unknown[0]}: no such work; there are {", ".join(names)}')
+    cases = [case for case in everything if not only or set(only) & set(case.fast)]
     found, rows = machine(settings.device), []
     torch.backends.cudnn.benchmark = True  # as in BasicSR's trainer; for the plain way, too
     peak = {str(dtype).removeprefix('torch.'): rate for dtype, rate in matrix_products(settings).items()}
-    for case in all_cases(settings):
+    for case in cases:
         announce(f'{", ".join(case.fast)}: {" x ".join(map(str, case.shape))}')
         rows += measure(case, settings)
         # What was compiled, CUDA graphs and their memory

@@ -29,6 +29,9 @@ def main() -> None:
         help='of what is fast; default: bfloat16 on cuda, float32 on cpu; photos there as with --precision auto',
     )
     parser.add_argument('--rounds', type=int, help='how often each is timed, 2 or more; default: 15 on cuda, 9 on cpu')
+    parser.add_argument(
+        '--only', nargs='+', default=(), metavar='WORK', help='measure these alone, such as inference_b1'
+    )
     parser.add_argument('--quick', action='store_true', help='tiny: shows that it runs, the figures mean nothing')
     parser.add_argument('--json', type=output_file, metavar='FILE', help='write the figures there, too')
     args = parser.parse_args()
@@ -48,7 +51,7 @@ def main() -> None:
     settings = benchmark.choose_settings(
         device, dtype=dtype, compile=args.compile, rounds=args.rounds, quick=args.quick
     )
-    result = benchmark.run_benchmark(settings, announce=lambda text: print(text, file=sys.stderr))
+    result = benchmark.run_benchmark(settings, announce=lambda text: print(text, file=sys.stderr), only=args.only)
     print(benchmark.describe(result))
     write_json(args.json, result)
     failed = [row['name'] for row in result['rows'] if 'failure' in row]

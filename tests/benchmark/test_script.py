@@ -48,3 +48,16 @@ def test_one_round_is_refused_since_it_has_no_quartiles(run_script):
     status, _, error = run_script('benchmark', '--device', 'cpu', '--rounds', '1')
     assert status == 2
     assert '--rounds: at least 2 are needed' in error
+
+
+def test_one_work_can_be_measured_alone(run_script):
+    status, output, _ = run_script('benchmark', '--device', 'cpu', '--quick', '--only', 'charbonnier')
+    assert status == 0
+    assert '| charbonnier ' in output
+    assert '| wssim ' not in output
+
+
+def test_an_unknown_work_is_one_line_that_names_the_others(run_script):
+    message, output, _ = run_script('benchmark', '--device', 'cpu', '--quick', '--only', 'infer')
+    assert message.startswith('error: infer: no such work; there are inference_b1, inference_b8, ')
+    assert not output
