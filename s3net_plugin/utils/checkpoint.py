@@ -123,8 +123,11 @@ def shorten(names: list[str], limit: int = 8) -> str:
     return shown if len(names) <= limit else f'{shown} and {len(names) - limit} more'
 
 
-def state_dict_mismatch(expected: Mapping[str, torch.Tensor], got: Mapping[str, torch.Tensor]) -> str:
+def state_dict_mismatch(expected: Mapping[str, torch.Tensor], got: Mapping[str, Any]) -> str:
     """Say in one line what keeps ``got`` from being a state dict like ``expected``; empty if nothing does."""
+    strange = [name for name, value in got.items() if not isinstance(value, Tensor)]
+    if strange:
+        return f'{shorten(strange)} are no weights'
     missing = [name for name in expected if name not in got]
     unknown = [name for name in got if name not in expected]
     shapes = [
@@ -167,9 +170,9 @@ def check_fit(
         OptionError: it does not; the message says which options differ, if it can be known, or which tensors do.
     """
     difference = describe_difference(content.get(name), options)
-    weights = {str(key).removeprefix('module.'): value for key, value in params.items()}
-    strange = [key for key, value in weights.items() if not isinstance(value, Tensor)]
-    misfit = f'{shorten(strange)} are no weights' if strange else state_dict_mismatch(net.state_dict(), weights)
+    misfit = state_dict_mismatch(
+        net.state_dict(), {str(key).removeprefix('module.'): value for key, value in params.items()}
+    )
     if difference and (misfit or type(net).__module__.startswith('s3net_plugin.')):
         raise OptionError(f'{where} was trained with another {name}: {difference}; make them equal')
     if misfit:

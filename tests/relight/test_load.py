@@ -59,6 +59,7 @@ def test_no_weights_are_fetched_for_the_encoder(tmp_path, content):
         ({'network_g': {'type': 'S3Net', 'encoder': 'resnet18'}}, 'do not fit'),
         ({'network_g': {'type': 'MSRResNet'}}, 'MSRResNet does not say that its input_channels are 4 or 8'),
         ({'network_g': ['S3Net']}, 'unknown type'),
+        ({'params': {'conv_last.bias': 0.5}}, 'do not fit the options of S3Net: conv_last.bias are no weights'),
     ],
 )
 def test_bad_checkpoint_is_named_in_one_line(tmp_path, content, change, message):
