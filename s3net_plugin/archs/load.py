@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,11 @@ def load_network(path: str | Path, device: str | torch.device = 'cpu') -> nn.Mod
     if network.input_channels not in (4, 8):
         raise ValueError(f'{path}: {options["type"]} does not say that its input_channels are 4 or 8')
     network.size_requirements = getattr(network, 'size_requirements', S3Net.size_requirements)
-    misfit = state_dict_mismatch(network.state_dict(), weights)
+    expected = network.state_dict()
+    misfit = state_dict_mismatch(expected, weights)
     if misfit:
         raise ValueError(f'{path}: the weights do not fit the options of {options["type"]}: {misfit}')
-    network.load_state_dict(weights)
+    network.load_state_dict({name: weights[name].to(expected[name].dtype) for name in expected}, assign=True)
     try:
         return network.eval().requires_grad_(False).to(device)
     except (RuntimeError, AssertionError) as error:  # PyTorch has both for a device that is not there
@@ -67,6 +69,12 @@ def _build(options: Any, path: Path) -> nn.Module:
         raise ValueError(f'{path}: its network is of unknown type {kind!r}{did_you_mean(str(kind), _ARCHS)}')
     options = {key: value for key, value in without_pretraining(options).items() if key != 'type'}
     try:
+        # Weights that are to be replaced need not be drawn; what other archs do besides, they may do, and what is in no
+        # checkpoint has to be computed.
+        with torch.device('meta') if str(kind) in _ARCHS else nullcontext():
+            network = arch(**options)
+        if all(name in network.state_dict() for name, _ in network.named_buffers()):
+            return network
         return arch(**options)
     except (TypeError, ValueError) as error:
         raise ValueError(f'{path}: its options build no {kind}: {error}') from error

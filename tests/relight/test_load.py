@@ -4,6 +4,7 @@ import yaml
 from basicsr.utils.registry import ARCH_REGISTRY
 from safetensors.torch import save_file
 
+from s3net_plugin.archs import S3Net, load
 from s3net_plugin.archs.load import load_network
 from s3net_plugin.archs.pretrained import write_pretrained
 
@@ -107,3 +108,26 @@ def test_an_arch_of_another_package_says_by_in_channels_what_it_takes(tmp_path, 
     options = {'type': 'Foreign', 'in_channels': 8}
     network = load_network(save(tmp_path / 'net.pth', {'params': Foreign(8).state_dict(), 'network_g': options}))
     assert (network.input_channels, network.size_requirements.minimum) == (8, 32)
+
+
+class WithTable(S3Net):
+    """Keeps a table that no checkpoint holds."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.register_buffer('table', torch.arange(3.0), persistent=False)
+
+
+def test_what_no_checkpoint_holds_is_computed(tmp_path, content, monkeypatch):
+    monkeypatch.setitem(load._ARCHS, 'S3Net', WithTable)
+    assert load_network(save(tmp_path / 'net.pth', content)).table.tolist() == [0, 1, 2]
+
+
+def test_weights_in_half_precision_are_loaded_as_float32(tmp_path, content):
+    halves = {
+        name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in content['params'].items()
+    }
+    network = load_network(save(tmp_path / 'net.pth', {**content, 'params': halves}))
+    for name, tensor in network.state_dict().items():
+        assert tensor.dtype == content['params'][name].dtype
+        assert torch.equal(tensor, halves[name].to(tensor.dtype))
