@@ -74,7 +74,7 @@ def choose_settings(
         inference_side=1024 if cuda else 256,
         train_shapes={'train_step': (3, 1024), 'train_step_512': (4, 512)} if cuda else {'train_step': (2, 128)},
         loss_shape=(4, 512) if cuda else (2, 256),
-        test_shape=(8, 512),
+        test_shape=(16, 512),
         start_shape=(300, 128),
         photo_shape=(3000, 4000),
         precision=DTYPE_NAMES[dtype or (torch.bfloat16 if cuda else fast_precision(device))],
