@@ -26,7 +26,7 @@ say 'Training ShadingGuidedS3Net from scratch: options/quickstart_train.yml'
 say 'Testing it, and the weights of the package on the same images'
 quietly .venv/bin/basicsr test.py -opt options/quickstart_test.yml
 quietly .venv/bin/basicsr test.py -opt options/quickstart_test.yml \
-  --force_yml name=quickstart_pretrained path:pretrain_network_g=pretrained
+  --force_yml name=quickstart_pretrained path:pretrain_network_g=pretrained network_g:encoder=resnet34d
 
 say 'Done'
 .venv/bin/python scripts/compare_runs.py results/quickstart_test results/quickstart_pretrained --no-published \
