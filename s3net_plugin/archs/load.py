@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +68,11 @@ def _build(options: Any, path: Path) -> nn.Module:
         raise ValueError(f'{path}: its network is of unknown type {kind!r}{did_you_mean(str(kind), _ARCHS)}')
     options = {key: value for key, value in without_pretraining(options).items() if key != 'type'}
     try:
-        # Weights that are to be replaced need not be drawn; what other archs do besides, they may do, and what is in no
-        # checkpoint has to be computed.
-        with torch.device('meta') if str(kind) in _ARCHS else nullcontext():
-            network = arch(**options)
-        if all(name in network.state_dict() for name, _ in network.named_buffers()):
-            return network
+        if kind in _ARCHS:  # whose weights need not be drawn, since they are replaced; others may do more than draw
+            with torch.device('meta'):
+                network = arch(**options)
+            if all(name in network.state_dict() for name, _ in network.named_buffers()):
+                return network
         return arch(**options)
     except (TypeError, ValueError) as error:
         raise ValueError(f'{path}: its options build no {kind}: {error}') from error

@@ -189,7 +189,7 @@ def _first_iteration(settings: BenchmarkSettings) -> Case:
 
     def plain() -> Work:
         files = scene_files(scenes, side)
-        return plain_first_iteration(files, batch, lambda: _network(settings), criteria, settings.device)
+        return plain_first_iteration(files, batch, lambda: _network(settings), criteria, settings.device, LEARNING_RATE)
 
     def fast() -> Work:
         return first_iteration(scene_files(scenes, side), batch, lambda: train_options(settings, batch))

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch.profiler import ProfilerActivity, profile
 
 from s3net_plugin.benchmark.cases import Case, Work, all_cases
-from s3net_plugin.benchmark.settings import BenchmarkSettings
+from s3net_plugin.benchmark.settings import DTYPE_NAMES, BenchmarkSettings
 from s3net_plugin.report.environment import hardware
 from s3net_plugin.report.table import markdown_table
 
@@ -46,7 +46,7 @@ def run_benchmark(
     cases = [case for case in everything if not only or set(only) & set(case.fast)]
     found, rows = machine(settings.device), []
     torch.backends.cudnn.benchmark = True  # as in BasicSR's trainer; for the plain way, too
-    peak = {str(dtype).removeprefix('torch.'): rate for dtype, rate in matrix_products(settings).items()}
+    peak = matrix_products(settings)
     for case in cases:
         announce(f'{", ".join(case.fast)}: {" x ".join(map(str, case.shape))}')
         rows += measure(case, settings)
@@ -99,22 +99,22 @@ def _settle(build: Callable[[], Work], device: torch.device, warm_up: int) -> tu
     return work, held + allocations(work, device)[2]
 
 
-def matrix_products(settings: BenchmarkSettings) -> dict[torch.dtype, float]:
+def matrix_products(settings: BenchmarkSettings) -> dict[str, float]:
     """Return the floating-point operations a second of a large square matrix product, in float32 and what is fast.
 
     It is written as a convolution of 1 x 1, for the library that computes the network's: PyTorch's other one for
     matrices is half as fast on AMD's CPUs.
     """
     side = MATRIX_SIDE[settings.device.type] if settings.inference_side > 32 else 64
-    works: dict[Any, Work] = {}
+    works: dict[str, Work] = {}
     for dtype in dict.fromkeys((torch.float32, settings.dtype, getattr(torch, settings.precision))):
         matrix = torch.rand(side, side, device=settings.device).to(dtype)
         rows = matrix.view(1, side // 32, 32, side).permute(0, 3, 1, 2)  # NHWC
-        works[dtype] = partial(F.conv2d, rows, matrix[:, :, None, None])
+        works[DTYPE_NAMES[dtype]] = partial(F.conv2d, rows, matrix[:, :, None, None])
     return {dtype: 2 * side**3 / taken['median'] for dtype, taken in time_in_turns(works, settings.rounds).items()}
 
 
-def time_in_turns(works: Mapping[Any, Work], rounds: int, *, once: bool = False) -> dict[Any, dict[str, float]]:
+def time_in_turns(works: Mapping[str, Work], rounds: int, *, once: bool = False) -> dict[str, dict[str, float]]:
     """Return ``median``, ``lower`` and ``upper`` quartile of the seconds that a call of each of ``works`` takes.
 
     They take turns, ``rounds`` (two or more) of them, every other time in reverse order: so whatever else keeps the
@@ -124,7 +124,7 @@ def time_in_turns(works: Mapping[Any, Work], rounds: int, *, once: bool = False)
 
     threads = torch.get_num_threads()
     timers = [(name, Timer('work()', globals={'work': work}, num_threads=threads)) for name, work in works.items()]
-    times: dict[Any, list[float]] = {name: [] for name in works}
+    times: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds):
         for name, timer in timers if number % 2 == 0 else reversed(timers):
             times[name] += (timer.timeit(1) if once else timer.blocked_autorange(min_run_time=SECONDS)).times

@@ -70,11 +70,19 @@ def test_work(
         'name': 'benchmark',
         'model_type': model_type,
         'num_gpu': 1 if device.type == 'cuda' else 0,
-        **{'scale': 1, 'is_train': False, 'dist': False, 'rank': 0, 'world_size': 1, 'manual_seed': 0},
+        'scale': 1,
+        'is_train': False,
+        'dist': False,
+        'rank': 0,
+        'world_size': 1,
+        'manual_seed': 0,
         'network_g': {'type': 'S3Net', 'encoder': encoder},
         'path': {
-            **{'pretrain_network_g': str(_weights(encoder)[1]), 'strict_load_g': True, 'param_key_g': 'params'},
-            **{'results_root': f'{files.name}/results', 'visualization': f'{files.name}/results/visualization'},
+            'pretrain_network_g': str(_weights(encoder)[1]),
+            'strict_load_g': True,
+            'param_key_g': 'params',
+            'results_root': f'{files.name}/results',
+            'visualization': f'{files.name}/results/visualization',
         },
         'datasets': {'test_1': dataset},
         'val': {'save_img': False, 'pbar': False, 'suffix': None, 'metrics': METRICS},
@@ -105,12 +113,13 @@ def plain_first_iteration(
     network: Callable[[], S3Net],
     criteria: Callable[[], list[tuple[float, Criterion]]],
     device: torch.device,
+    lr: float,
 ) -> Callable[[], object]:
     """Return what reads the index of all files, a batch of them, and makes the first plain step."""
 
     def begin() -> None:
         found = _first_batch(open_dataset('plain', Path(files.name), 0), batch)
-        plain_step(network(), criteria(), found['lq'].to(device), found['gt'].to(device), lr=1e-4)()
+        plain_step(network(), criteria(), found['lq'].to(device), found['gt'].to(device), lr)()
 
     return begin
 
