@@ -71,7 +71,7 @@ def _build(options: Any, path: Path) -> nn.Module:
         if kind in _ARCHS:  # whose weights need not be drawn, since they are replaced; others may do more than draw
             with torch.device('meta'):
                 network = arch(**options)
-            if all(name in network.state_dict() for name, _ in network.named_buffers()):
+            if {name for name, _ in network.named_buffers()} <= network.state_dict().keys():
                 return network
         return arch(**options)
     except (TypeError, ValueError) as error:

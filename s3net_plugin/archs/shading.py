@@ -178,9 +178,9 @@ def _march(inverse: Tensor, there: Tensor, inside: Tensor, back: Tensor, sine: T
         # The same as one reduction, which a compiler makes a loop of: unrolled, it takes twice as long to compile.
         gap = (middle[..., None] - others[..., :-1].unfold(-1, reach, 1)).abs().amin(-1)
     else:
-        gap = (middle - others[..., reach - 1 : reach - 1 + size]).abs()
+        gap = (middle - others[..., reach - 1 : reach - 1 + size]).abs_()
         for step in range(2, reach + 1):
-            gap = torch.minimum(gap, (middle - others[..., reach - step : reach - step + size]).abs())
+            gap = torch.minimum(gap, (middle - others[..., reach - step : reach - step + size]).abs_())
     occlusion = (((_THICKNESS - _BIAS) / 2 - gap / sine) / _SOFTNESS + 0.5).clamp(0, 1)
     return F.grid_sample(1 - occlusion, back, mode='bilinear', padding_mode='border', align_corners=True)
 

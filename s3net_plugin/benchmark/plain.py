@@ -1,7 +1,7 @@
 """The yardstick: losses, cues and training step as one writes them first, without a thought for speed.
 
 They compute what ``s3net_plugin.losses`` computes, in eager float32 and NCHW, with PyTorch's defaults (on a GPU these
-are TF32 in convolutions). Windows, filters and VGG19 are prepared once.
+are TF32 in convolutions) and glibc's allocator as it comes. Windows, filters and VGG19 are prepared once.
 """
 
 from __future__ import annotations

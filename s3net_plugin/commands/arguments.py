@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import functools
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
 from s3net_plugin.utils.files import write_text
+from s3net_plugin.utils.runtime import tune_runtime
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,8 +42,7 @@ def command(stopped: str = 'stopped') -> Callable[[Callable[P, None]], Callable[
     def decorate(main: Callable[P, None]) -> Callable[P, None]:
         @functools.wraps(main)
         def run(*args: P.args, **kwargs: P.kwargs) -> None:
-            # Threads that sleep while they wait: spinning ones are ten times slower on a machine that is busy.
-            os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
+            tune_runtime()
             try:
                 main(*args, **kwargs)
             except (ImportError, OSError, ValueError) as error:

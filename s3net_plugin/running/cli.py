@@ -14,6 +14,7 @@ from typing import Any
 from s3net_plugin.config.shipped import find_option_file
 from s3net_plugin.utils.errors import DataError, OptionError, RunError
 from s3net_plugin.utils.logger import announce, is_first_process, log_traceback
+from s3net_plugin.utils.runtime import tune_runtime
 from s3net_plugin.utils.yaml_file import read_option_file
 
 USAGE = 'usage: basicsr train.py|test.py -opt OPTIONS.yml [BasicSR flags]'
@@ -105,8 +106,7 @@ def _find_pretrained(opt: dict[str, Any]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console command; returns the exit status (2 for options that have to be changed)."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    # Threads that sleep while they wait: spinning ones are ten times slower on a machine that is busy.
-    os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
+    tune_runtime()
     job = argv[0].removesuffix('.py') if argv else ''
     if job in ('-h', '--help'):
         print(USAGE)

@@ -1,0 +1,37 @@
+"""How a process of ours waits for its threads and keeps its memory, where a CPU computes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+# Parameters of glibc's mallopt(3)
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
+_MOST = 2**31 - 1
+
+
+def tune_runtime() -> None:
+    """Set both for a command, before it imports PyTorch; what the environment says of them comes first."""
+    if not {'OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'} & os.environ.keys():
+        # Threads that spin while they wait make a busy machine ten times slower; waking one that sleeps takes longer
+        # than many a small operation: so they spin for some microseconds, which GNU's OpenMP counts in turns.
+        os.environ.update(OMP_WAIT_POLICY='passive', GOMP_SPINCOUNT='1000')
+    if not any(name.startswith('MALLOC_') or name == 'GLIBC_TUNABLES' for name in os.environ):
+        keep_freed_memory()
+
+
+def keep_freed_memory(keep: bool = True) -> None:
+    """Keep memory that is freed (up to 2 GiB of it) for the next tensor, or give it back as glibc does by itself.
+
+    glibc gives arrays of more than 32 MiB back to the system at once, and the next one is made of pages of zeros again:
+    that took up to a third of the network's time. All threads share one heap then, since others than the main one
+    cannot hold large arrays. Where there is no glibc nothing happens.
+    """
+    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None) if sys.platform == 'linux' else None
+    if mallopt:
+        mallopt(_MMAP_MAX, 0 if keep else 65536)
+        mallopt(_TRIM_THRESHOLD, _MOST if keep else 2**26)
+        mallopt(_MMAP_THRESHOLD, 2**25)  # where the default ends up; not asked where nothing is mapped
+        if keep:
+            mallopt(_ARENA_MAX, 1)
