@@ -87,7 +87,7 @@ def _inference(settings: BenchmarkSettings, name: str, batch: int) -> Case:
         macs = complexity(_network(settings), shape[1:], settings.device, 0)['flops']
         return 2 * batch * macs
 
-    how = f'optimize_for_inference, {_how(settings, True)}'
+    how = f'optimize_for_inference, {_how(settings)}'
     return Case(shape, plain, {name: Fast(how, fast)}, operations=operations)
 
 
@@ -99,18 +99,24 @@ def _step(settings: BenchmarkSettings, name: str, batch: int, side: int) -> Case
         criteria = [(weight, plain_loss(loss, settings.device)) for loss, weight in LOSS_WEIGHTS.items()]
         return plain_step(_network(settings), criteria, **data(), lr=LEARNING_RATE)
 
-    def fast() -> Work:
-        torch.manual_seed(SEED)
-        model, samples = S3NetModel(train_options(settings, batch)), data()
+    def fast(settings: BenchmarkSettings) -> Fast:
+        def build() -> Work:
+            torch.manual_seed(SEED)
+            model, samples = S3NetModel(train_options(settings, batch)), data()
 
-        def step() -> None:
-            model.feed_data(samples)
-            model.optimize_parameters(1)
+            def step() -> None:
+                model.feed_data(samples)
+                model.optimize_parameters(1)
 
-        return step
+            return step
 
-    how = f'S3NetModel, fused Adam, {_how(settings, settings.channels_last)}' + ', padded' * settings.pad_channels
-    return Case((batch, 8, side, side), plain, {name: Fast(how, fast)})
+        return Fast(f'S3NetModel, fused Adam, {_how(settings)}' + ', padded' * settings.pad_channels, build)
+
+    ways = {name: fast(settings)}
+    if settings.precision != DTYPE_NAMES[settings.dtype]:
+        dtype = getattr(torch, settings.precision)
+        ways[f'{name}_{settings.precision}'] = fast(settings._replace(dtype=dtype))
+    return Case((batch, 8, side, side), plain, ways)
 
 
 def _loss(settings: BenchmarkSettings, name: str) -> Case:
@@ -194,7 +200,7 @@ def _first_iteration(settings: BenchmarkSettings) -> Case:
     def fast() -> Work:
         return first_iteration(scene_files(scenes, side), batch, lambda: train_options(settings, batch))
 
-    how = f'S3NetModel, LMDB, {_how(settings, settings.channels_last)}'
+    how = f'S3NetModel, LMDB, {_how(settings)}'
     return Case((scenes, 6, side, side), plain, {'first_iteration': Fast(how, fast)}, long=True)
 
 
@@ -249,7 +255,7 @@ def train_options(settings: BenchmarkSettings, batch: int) -> dict[str, Any]:
     train = {
         'ema_decay': 0,
         'amp': None if settings.dtype == torch.float32 else DTYPE_NAMES[settings.dtype],
-        'channels_last': settings.channels_last,
+        'channels_last': True,
         'pad_channels': settings.pad_channels,
         'compile': settings.compile,
         'optim_g': {'type': 'Adam', 'lr': LEARNING_RATE, 'fused': True},
@@ -282,6 +288,5 @@ def _images(settings: BenchmarkSettings, *shape: int) -> Tensor:
     return torch.rand(shape, generator=generator).to(settings.device)
 
 
-def _how(settings: BenchmarkSettings, channels_last: bool) -> str:
-    layout = 'NHWC' if channels_last else 'NCHW'
-    return f'{DTYPE_NAMES[settings.dtype]}, {layout}' + (', compiled' if settings.compile else '')
+def _how(settings: BenchmarkSettings) -> str:
+    return f'{DTYPE_NAMES[settings.dtype]}, NHWC' + ', compiled' * settings.compile

@@ -18,7 +18,6 @@ class BenchmarkSettings(NamedTuple):
         device: where everything runs.
         encoder: of the network, plain and fast.
         dtype: what the fast network computes in, and VGG19 with it; the plain ones are float32.
-        channels_last: whether the fast network is trained in NHWC; for inference it always runs so.
         pad_channels: whether the fast network is trained with widths that suit tensor cores; for inference it has them.
         compile: whether whatever is fast is compiled.
         inference_side: height and width of the images for inference.
@@ -27,14 +26,13 @@ class BenchmarkSettings(NamedTuple):
         test_shape: (pictures, side) of the set that is tested.
         start_shape: (scenes, side) of the set that training begins on.
         photo_shape: height and width of the photos that are relit.
-        precision: what they are relit in.
+        precision: what they are relit in; sets are tested and networks trained in it, too.
         rounds: how many samples of each time are taken.
     """
 
     device: torch.device
     encoder: str
     dtype: torch.dtype
-    channels_last: bool
     pad_channels: bool
     compile: bool
     inference_side: int
@@ -58,7 +56,7 @@ def choose_settings(
     """Return what suits ``device``; what is None is chosen for it as well.
 
     On a GPU: bfloat16 in NHWC, compiled, images of 1024 x 1024. On the CPU: float32, not compiled, images of 256 x 256
-    and less; there NHWC makes inference faster and training slower. Photos are relit in what suits the processor.
+    and less. Photos are relit, and sets tested and networks trained once more, in what suits the processor.
 
     Args:
         quick: a small encoder on small images; tells that everything runs, and nothing about speed.
@@ -68,7 +66,6 @@ def choose_settings(
         device=device,
         encoder='res2net101d',
         dtype=dtype or (torch.bfloat16 if cuda else torch.float32),
-        channels_last=cuda,
         pad_channels=cuda,
         compile=cuda if compile is None else compile,
         inference_side=1024 if cuda else 256,
