@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import functools
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,10 +18,14 @@ from s3net_plugin.archs.shading import (
     estimate_light,
     shading_cues,
 )
+from s3net_plugin.rendering.light import TEMPERATURES, temperature_rgb
+
+LightColours = Literal['measured', 'black_body']
 
 # Beside the sun's light, of strength 1: the sky, and what the cues get wrong. The light of the sky alone would be 0.12.
 AMBIENT = 0.45
 _DARK = 1e-3
+_TOLERANCE = 0.1  # squared distance of logarithms of colours within which two ratios are about as likely
 
 
 class Relit(NamedTuple):
@@ -41,17 +46,48 @@ def _sun_colour(rgb: Tensor, shading: Tensor) -> Tensor:
     return lit / shading.mean((2, 3), keepdim=True).clamp_min(_DARK)
 
 
-def relight_closed_form(x: Tensor, settings: CueSettings | None = None, *, ambient: float = AMBIENT) -> Relit:
+@functools.cache
+def _black_body_ratios() -> Tensor:
+    """Logarithms of the ratios of the colours of VIDIT's colour temperatures, equally bright, (25, 3)."""
+    colours = torch.tensor([temperature_rgb(kelvin).tolist() for kelvin in TEMPERATURES]).log()
+    return (colours[:, None] - colours).flatten(0, 1)
+
+
+def black_body_ratio(ratio: Tensor) -> Tensor:
+    """Ratio of the colours of two black bodies, equally bright, that is like a measured ``ratio``, both (N, 3, 1, 1).
+
+    A mean over those of VIDIT's temperatures, 2500 to 6500 K, weighted by how near they are. What surfaces of the two
+    scenes differ in, brightness and the colours that no sun or lamp has, drops out.
+
+    Example:
+        >>> black_body_ratio(torch.full((1, 3, 1, 1), 4.0)).flatten()  # a guide that is exposed longer
+        tensor([1., 1., 1.])
+    """
+    logarithm = ratio.clamp_min(_DARK).log().flatten(1)
+    candidates = _black_body_ratios().to(ratio)
+    difference = logarithm[:, None] - candidates
+    distance = (difference - difference.mean(-1, keepdim=True)).square().sum(-1)
+    return (torch.softmax(-distance / _TOLERANCE, dim=1) @ candidates).exp()[..., None, None]
+
+
+def relight_closed_form(
+    x: Tensor,
+    settings: CueSettings | None = None,
+    *,
+    ambient: float = AMBIENT,
+    light_colours: LightColours = 'black_body',
+) -> Relit:
     """Closed-form relighting of the input as the guide is lit, without weights.
 
     With s the shading of a scene under its light and linear values throughout,
-    ``relit = input * c * (s_target + a) / (s_input + a)``, where ``c`` is the ratio of the two suns' colours: those of
-    the guide and of the input where their suns fall. A flat depth map leaves a ratio of mean colours.
+    ``relit = input * c * (s_target + a) / (s_input + a)``, where ``c`` is the ratio of the two suns' colours, estimated
+    from those of the guide and of the input where their suns fall. A flat depth map leaves ``c`` alone.
 
     Args:
         x: (N, 8, H, W): input RGB, input depth, guide RGB, guide depth, in [0, 1].
         settings: Grid, camera and sun of the cues.
         ambient: a, above 0; large values change less.
+        light_colours: c is the ratio as it is measured, or the nearest that two black bodies have.
 
     Example:
         >>> relight_closed_form(torch.rand(1, 8, 48, 64)).image.shape
@@ -71,6 +107,8 @@ def relight_closed_form(x: Tensor, settings: CueSettings | None = None, *, ambie
         )
         small_rgb, small_guide = small.chunk(2)
         colour = _sun_colour(small_guide, there) / _sun_colour(small_rgb, before).clamp_min(_DARK)
+        if light_colours == 'black_body':
+            colour = black_body_ratio(colour)
         both = torch.cat((before, after), dim=1)
         both = F.interpolate(both, rgb.shape[-2:], mode='bilinear', align_corners=False)
         before, after = both[:, :1], both[:, 1:]

@@ -24,9 +24,11 @@ def network():
     return network.eval()
 
 
-def test_an_untrained_network_gives_the_closed_form():
-    network = ShadingGuidedS3Net(encoder='resnet10t', cue_size=48, pitch=50, ambient=0.2).eval()
-    relit = relight_closed_form(sample(), CueSettings(size=48, pitch=50), ambient=0.2)
+@pytest.mark.parametrize('light_colours', ['measured', 'black_body'])
+def test_an_untrained_network_gives_the_closed_form(light_colours):
+    options = {'ambient': 0.2, 'light_colours': light_colours}
+    network = ShadingGuidedS3Net(encoder='resnet10t', cue_size=48, pitch=50, **options).eval()
+    relit = relight_closed_form(sample(), CueSettings(size=48, pitch=50), **options)
     with torch.no_grad():
         assert torch.equal(network(sample()), relit.image)
 
@@ -81,6 +83,7 @@ def test_deployed_network_gives_the_same(network, dtype, tolerance):
         ({'pitch': 120}, 'pitch: 120 must be from'),
         ({'elevation': 90}, 'elevation: 90 must be from'),
         ({'ambient': 0}, 'ambient: 0 must be more than 0'),
+        ({'light_colours': 'any'}, "light_colours: 'any' is none of measured, black_body"),
         ({'upsampling': ['pixel_shuffle']}, 'upsampling: four names'),
     ],
 )
