@@ -14,6 +14,7 @@ from s3net_plugin.data.lmdb.folders import holds_databases
 from s3net_plugin.data.options import LAYOUTS, DatasetOptions, where_from
 from s3net_plugin.data.readers import Reader
 from s3net_plugin.data.sampling import SampleParams, fixed_sample_params, is_held_out, pick
+from s3net_plugin.utils.names import shorten
 
 SCENE_IMAGE = re.compile(r'(.+)_(\d+_(?:N|NE|E|SE|S|SW|W|NW))\.png')
 OTHER_IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm')
@@ -270,5 +271,4 @@ def _refuse_missing(folder: str, stems: list[str], names: set[str]) -> None:
 
 def _refuse(what: str, names: list[str]) -> None:
     if names:
-        rest = f' and {len(names) - 3} more' if len(names) > 3 else ''
-        raise ValueError(f'{what}: {", ".join(names[:3])}{rest}')
+        raise ValueError(f'{what}: {shorten(names, limit=3)}')

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.files import atomic_write
+from s3net_plugin.utils.names import shorten
 
 SAFETENSORS = '.safetensors'
 
@@ -115,12 +116,6 @@ def plain_state_dict(content: Any) -> dict[str, torch.Tensor]:
     if strange:
         raise ValueError(f'not a state dict: {shorten(strange)} hold no tensors')
     return {str(name).removeprefix('module.'): value for name, value in content.items()}
-
-
-def shorten(names: list[str], limit: int = 8) -> str:
-    """Join ``names`` for a message of one line."""
-    shown = ', '.join(names[:limit])
-    return shown if len(names) <= limit else f'{shown} and {len(names) - limit} more'
 
 
 def state_dict_mismatch(expected: Mapping[str, torch.Tensor], got: Mapping[str, Any]) -> str:
