@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from s3net_plugin.rendering.meshes import Mesh, box, lathe, merge, place
+from s3net_plugin.rendering.meshes import Mesh, box, frustum, lathe, merge, place
 from s3net_plugin.rendering.objects import Object, Part, move
 
 Point = Sequence[float] | np.ndarray
@@ -53,7 +53,7 @@ def beam(start: Point, end: Point, thickness: float) -> Mesh:
 
 def pole(radius: float, height: float) -> Mesh:
     """A thin upright cylinder."""
-    return lathe([[(radius, 0), (radius, height)], [(radius, height), (0, height)]], segments=12)
+    return frustum(radius, radius, height, segments=12)
 
 
 def wire(start: Point, end: Point, sag: float, thickness: float = 0.03) -> Mesh:
