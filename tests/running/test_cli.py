@@ -4,7 +4,6 @@ import csv
 import shutil
 
 import cv2
-import torch
 
 from s3net_plugin.utils.checkpoint import load_weights_only
 from tests.models.commands import Command
@@ -19,22 +18,6 @@ def test_training_leaves_what_basicsr_leaves_in_the_working_directory(trained):
     assert all(text in result.stderr for text in ('l_pix:', 'l_wssim:', 'iter:       2', '# psnr:'))
     assert list((trained.root / 'tb_logger/tiny').glob('events*'))
     assert 'l_wssim:' in next(folder.glob('train_tiny_*.log')).read_text()
-
-
-def test_checkpoints_say_which_network_they_hold(trained):
-    content = load_weights_only(trained.folder / 'models/net_g_latest.pth')
-    assert content['network_g'] == {'type': 'S3Net', 'encoder': 'resnet10t', 'residual': True}
-    assert content['params'].keys() == content['params_ema'].keys()
-
-
-def test_the_averaged_network_has_the_statistics_of_the_trained_one(trained):
-    content = load_weights_only(trained.folder / 'models/net_g_latest.pth')
-    statistics = [name for name in content['params'] if name.endswith(('running_mean', 'num_batches_tracked'))]
-    assert statistics
-    for name in statistics:
-        assert torch.equal(content['params'][name], content['params_ema'][name])
-    weights = [name for name, value in content['params'].items() if value.ndim == 4]
-    assert any(not torch.equal(content['params'][name], content['params_ema'][name]) for name in weights)
 
 
 def test_results_and_panels_stand_side_by_side(trained):
