@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from s3net_plugin.data.lmdb.folders import database_folders
 from s3net_plugin.data.readers import READERS
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.names import suggestion
-from s3net_plugin.utils.schema import Section, flag
+from s3net_plugin.utils.schema import StockSection, flag
 
 LAYOUTS = {
     'scenes': 'its training folder: Image001_2500_E.png, ... (40 lights a scene) and Image001.npy, ...',
@@ -34,7 +34,7 @@ def _scenes(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-class LoaderOptions(Section):
+class LoaderOptions(StockSection):
     """What BasicSR's loader reads of every dataset's section; the section's other keys are the dataset's."""
 
     batch_size_per_gpu: int = Field(1, ge=1, description='a number, at least 1')
@@ -48,6 +48,8 @@ class LoaderOptions(Section):
 
 class DatasetOptions(LoaderOptions):
     """The whole section, checked."""
+
+    model_config = ConfigDict(extra='forbid')
 
     name: str | int | float = Field(description='a name')
     type: str = Field(description='a name')

@@ -135,8 +135,8 @@ class PairIndex:
     def __init__(self, reader: Reader, layout: str, *, numbers: Numbers = None, needs_target: bool = False) -> None:
         self._has_guide = layout == 'pairs'
         inputs = set(reader.list('input'))
-        images = [name[:-4] for name in inputs if name.endswith('.png') and not name.endswith('_depth.png')]
-        _refuse(OTHER_FORMAT, [f'input/{name}' for name in other_images(inputs, set(images))])
+        images = paired_images(inputs)
+        _refuse(OTHER_FORMAT, [f'input/{name}' for name in other_images(inputs, images)])
         if not images:
             raise ValueError(f'it holds no PNG image in input/; {where_from(layout)}')
         self._stems = _select(sorted(images), numbers)
@@ -215,6 +215,11 @@ def scan_scenes(names: Iterable[str]) -> tuple[dict[str, set[str]], set[str]]:
         else:
             others.add(name)
     return lights, others
+
+
+def paired_images(names: Iterable[str]) -> set[str]:
+    """Return the stems of the images in a folder of pairs, in which depth maps may lie beside them."""
+    return {name[:-4] for name in names if name.endswith('.png') and not name.endswith('_depth.png')}
 
 
 def other_images(names: Iterable[str], images: Set[str]) -> list[str]:

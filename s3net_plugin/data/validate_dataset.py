@@ -23,6 +23,7 @@ from s3net_plugin.data.scene_index import (
     find_suffix,
     other_images,
     other_scene_images,
+    paired_images,
     scan_scenes,
 )
 from s3net_plugin.utils.parallel import in_order
@@ -177,10 +178,7 @@ def _list_pairs(reader: Reader, layout: str) -> _Listing:
     beside = layout == 'pairs'
     files = {folder: set(reader.list(folder)) for folder in ('input', 'guide', 'depth', 'target')}
     folders = ['input', *(['guide'] if beside else []), *(['target'] if files['target'] else [])]
-    stems = {
-        folder: {n[:-4] for n in files[folder] if n.endswith('.png') and not n.endswith('_depth.png')}
-        for folder in folders
-    }
+    stems = {folder: paired_images(files[folder]) for folder in folders}
     listing = _Listing([f'{folder}/{stem}.png' for folder in folders for stem in sorted(stems[folder])], [], [])
     for folder in folders:
         for name in other_images(files[folder], stems[folder]):

@@ -14,12 +14,12 @@ from s3net_plugin.archs import optimize_for_inference
 from s3net_plugin.archs.deploy import DeployedS3Net
 from s3net_plugin.models.precision import Precision
 from s3net_plugin.models.train_options import check_s3net, is_s3net
-from s3net_plugin.utils.schema import Section, flag
+from s3net_plugin.utils.schema import StockSection, flag
 
 _CORNER = 64  # pixels
 
 
-class ValOptions(Section):
+class ValOptions(StockSection):
     """The options of ``val`` that S3NetModel reads beside ``SRModel``; ``~`` counts as left out."""
 
     precision: Literal['float32', 'bfloat16', 'auto'] | None = None
@@ -32,8 +32,7 @@ class ValOptions(Section):
         Raises:
             OptionError: one of them is wrong, or made for S3Net only.
         """
-        val = opt.get('val') or {}
-        options = cls.parse({name: val[name] for name in cls.model_fields if name in val})
+        options = cls.parse(opt.get('val') or {})
         if options.precision == 'bfloat16':
             check_s3net(opt, 'precision', 'bfloat16 works')
         if options.compile:

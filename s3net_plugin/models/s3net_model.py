@@ -43,7 +43,7 @@ class S3NetModel(SRModel):
         ValueError: ``train`` holds no loss, or an option of it is wrong.
     """
 
-    train_options = frozenset(OPTIONS)
+    train_options = OPTIONS
     check_train_options = staticmethod(check_train_options)
     val_options = frozenset(ValOptions.model_fields)
     check_val_options = staticmethod(ValOptions.of)

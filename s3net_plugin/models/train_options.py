@@ -10,10 +10,10 @@ from pydantic import Field
 
 from s3net_plugin.archs import S3Net
 from s3net_plugin.utils.errors import OptionError
-from s3net_plugin.utils.schema import Section, flag
+from s3net_plugin.utils.schema import StockSection, flag
 
 
-class TrainOptions(Section):
+class TrainOptions(StockSection):
     """The options of ``train`` that S3NetModel reads beside ``SRModel``; ``~`` counts as left out."""
 
     amp: Literal['bfloat16', 'float16', 'auto'] | None = None
@@ -56,7 +56,7 @@ def check_train_options(opt: dict[str, Any]) -> None:
         OptionError: an option has a wrong type or value, or there is no loss.
     """
     train = opt['train']
-    options = TrainOptions.parse({name: value for name, value in train.items() if name in OPTIONS})
+    options = TrainOptions.parse(train)
     if not any(str(name).endswith('_opt') and value for name, value in train.items()):
         raise OptionError('', 'no loss', 'give at least one option that ends in _opt, such as pixel_opt')
     if options.pad_channels:
