@@ -23,7 +23,7 @@ _NEEDED = {'train': ('batch_size_per_gpu', 'num_worker_per_gpu')}
 
 
 def build_dataset(
-    phase: str, options: Any, opt: dict[str, Any], is_train: bool, processes: int, unread: list[str] | None = None
+    phase: str, options: Any, opt: dict[str, Any], is_train: bool, processes: int, unread: list[str]
 ) -> Dataset | None:
     """Return the data set of a phase as the run will build it; None for one of another package, which may be costly.
 
@@ -40,7 +40,6 @@ def build_dataset(
     if is_third_party(cls):
         return None
     if cls.__module__.startswith('basicsr.'):
-        unread = [] if unread is None else unread
         unread += admit(options, keys_of(OF_DATASETS, cls) | DATASET, place)
     options = {**options, 'phase': kind, **({'scale': opt['scale']} if 'scale' in opt else {})}
     expand_user(options, 'dataroot_gt', 'dataroot_lq')

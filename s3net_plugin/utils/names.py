@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 
-def did_you_mean(name: object, known: Iterable[object], *, or_all: bool = True) -> str:
+def did_you_mean(name: object, known: Iterable[object]) -> str:
     """Return the tail of an error message that helps someone who misspelt ``name``: :func:`suggestion` after ``; ``."""
-    hint = suggestion(name, known, or_all=or_all)
+    hint = suggestion(name, known)
     return f'; {hint}' if hint else ''
 
 
