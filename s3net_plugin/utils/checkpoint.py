@@ -185,7 +185,7 @@ def describe_difference(stored: Any, wanted: Mapping[str, Any]) -> str:
         return f'type is {stored["type"]} there and {wanted["type"]} here'
     there, here = _effective(stored), _effective(wanted)
     return ', '.join(
-        f'{name} is {_yaml(there.get(name))} there and {_yaml(here.get(name))} here'
+        f'{name} is {as_yaml(there.get(name))} there and {as_yaml(here.get(name))} here'
         for name in sorted({*there, *here} - {'encoder_weights'})
         if there.get(name) != here.get(name)
     )
@@ -199,5 +199,6 @@ def _effective(options: Mapping[str, Any]) -> dict[str, Any]:
     return plain({**defaults, **without_pretraining(options)})
 
 
-def _yaml(value: Any) -> str:
+def as_yaml(value: Any) -> str:
+    """Return a plain value as an option file has it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
