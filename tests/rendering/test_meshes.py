@@ -5,20 +5,15 @@ from s3net_plugin.rendering.meshes import Ground, ball, boulder, box, frustum, l
 from s3net_plugin.rendering.objects import KINDS, height, make_object, move, radius
 
 
-def corners(mesh):
-    """The first, second and third corner of every face, each (F, 3)."""
-    return (mesh.vertices[mesh.faces[:, i]] for i in range(3))
-
-
 def facing(mesh):
     """A normal of every face (F, 3), twice as long as its area is large."""
-    a, b, c = corners(mesh)
+    a, b, c = (mesh.vertices[mesh.faces[:, i]] for i in range(3))
     return np.cross(b - a, c - a)
 
 
 def volume(mesh):
     """Signed volume by the divergence theorem: positive if the faces of a closed mesh are wound outwards."""
-    a, b, c = corners(mesh)
+    a, b, c = (mesh.vertices[mesh.faces[:, i]] for i in range(3))
     return float((a * np.cross(b, c)).sum() / 6)
 
 
