@@ -1,7 +1,6 @@
 """Shared by all tests: a tiny set of scenes, option files for it, and the real commands in processes of their own."""
 
 import copy
-import functools
 import importlib
 import os
 import shutil
@@ -132,12 +131,6 @@ def run_basicsr(folder, *arguments, timeout=120):
         text=True,
         timeout=timeout,
     )
-
-
-@pytest.fixture
-def basicsr(tmp_path):
-    """Run the ``basicsr`` command in the test's own folder."""
-    return functools.partial(run_basicsr, tmp_path)
 
 
 @pytest.fixture

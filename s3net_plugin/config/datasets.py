@@ -15,6 +15,7 @@ from s3net_plugin.data.options import LoaderOptions
 from s3net_plugin.data.rgbd_relight_dataset import RGBDRelightPairedDataset
 from s3net_plugin.data.sampling import SampleIndex, check_batch
 from s3net_plugin.utils.errors import OptionError
+from s3net_plugin.utils.files import expand_user
 from s3net_plugin.utils.names import suggestion
 from s3net_plugin.utils.schema import check_section
 
@@ -22,7 +23,7 @@ _NEEDED = {'train': ('batch_size_per_gpu', 'num_worker_per_gpu')}
 
 
 def build_dataset(
-    phase: str, options: Any, opt: dict[str, Any], is_train: bool, processes: int, unread: list[str] | None = None
+    phase: str, options: Any, opt: dict[str, Any], is_train: bool, processes: int, unread: list[str]
 ) -> Dataset | None:
     """Return the data set of a phase as the run will build it; None for one of another package, which may be costly.
 
@@ -39,12 +40,9 @@ def build_dataset(
     if is_third_party(cls):
         return None
     if cls.__module__.startswith('basicsr.'):
-        unread = [] if unread is None else unread
         unread += admit(options, keys_of(OF_DATASETS, cls) | DATASET, place)
     options = {**options, 'phase': kind, **({'scale': opt['scale']} if 'scale' in opt else {})}
-    for name in ('dataroot_gt', 'dataroot_lq'):  # as BasicSR does
-        if isinstance(options.get(name), str):
-            options[name] = str(Path(options[name]).expanduser())
+    expand_user(options, 'dataroot_gt', 'dataroot_lq')
     with error_context(place):
         try:
             dataset = cls(options)
@@ -86,8 +84,7 @@ def _complain_of_short_clips(options: dict[str, Any]) -> None:
 
 
 def _check_loader(options: dict[str, Any], place: str, *, on_gpu: bool) -> LoaderOptions:
-    given = {name: options[name] for name in LoaderOptions.model_fields if name in options}
-    loader = LoaderOptions.parse(given, place)
+    loader = LoaderOptions.parse(options, place)
     if loader.persistent_workers and not loader.num_worker_per_gpu:
         raise OptionError(f'{place}:persistent_workers', 'there are none with num_worker_per_gpu: 0')
     if loader.prefetch_mode == 'cuda' and not (on_gpu and loader.pin_memory):

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from s3net_plugin.data.lmdb.folders import database_folders
 from s3net_plugin.data.readers import READERS
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.names import suggestion
-from s3net_plugin.utils.schema import Section
+from s3net_plugin.utils.schema import StockSection, flag
 
 LAYOUTS = {
     'scenes': 'its training folder: Image001_2500_E.png, ... (40 lights a scene) and Image001.npy, ...',
@@ -34,7 +34,7 @@ def _scenes(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-class LoaderOptions(Section):
+class LoaderOptions(StockSection):
     """What BasicSR's loader reads of every dataset's section; the section's other keys are the dataset's."""
 
     batch_size_per_gpu: int = Field(1, ge=1, description='a number, at least 1')
@@ -42,12 +42,14 @@ class LoaderOptions(Section):
     dataset_enlarge_ratio: float = Field(1, gt=0, allow_inf_nan=False, description='a number above 0')
     prefetch_mode: Literal['cpu', 'cuda'] | None = None
     num_prefetch_queue: int = Field(1, ge=1, description='a number, at least 1')
-    pin_memory: bool = Field(False, description='true or false')
-    persistent_workers: bool = Field(False, description='true or false')
+    pin_memory: bool = flag(False)
+    persistent_workers: bool = flag(False)
 
 
 class DatasetOptions(LoaderOptions):
     """The whole section, checked."""
+
+    model_config = ConfigDict(extra='forbid')
 
     name: str | int | float = Field(description='a name')
     type: str = Field(description='a name')
@@ -57,8 +59,8 @@ class DatasetOptions(LoaderOptions):
     io_backend: Annotated[str, BeforeValidator(_io_backend)] = 'disk'
     gt_size: int = Field(0, ge=0, description='a whole number from 0')  # 0: the full frame
     resize: int | None = Field(None, ge=1, description='a whole number from 1')
-    use_hflip: bool = Field(False, description='true or false')
-    use_shuffle: bool = Field(True, description='true or false')
+    use_hflip: bool = flag(False)
+    use_shuffle: bool = flag(True)
     scenes: Annotated[tuple[int, int] | None, BeforeValidator(_scenes)] = Field(
         None, description='the first and the last scene number, such as [1, 250]'
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
-import platform
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -27,8 +25,7 @@ from s3net_plugin.data.sampling import (
 )
 from s3net_plugin.data.scene_index import SampleFiles, build_index
 from s3net_plugin.utils.errors import DataError
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+from s3net_plugin.utils.runtime import keep_freed_memory
 
 
 class RGBDRelightPairedDataset(Dataset):
@@ -191,11 +188,8 @@ def _size(height: int, width: int) -> str:
 def _settle_in_worker() -> None:
     """Keep OpenCV to one thread in a loader's worker: the workers are the parallelism, and its pool dies in a fork.
 
-    Keep freed memory as well, up to 256 MiB: glibc hands the pages of every image back to the system and asks for them
-    anew, which is a quarter of the time of a sample from PNG files.
+    Keep freed memory as well, up to 256 MiB: new pages for every image take a quarter of the time of a sample from PNG
+    files.
     """
     cv2.setNumThreads(0)
-    if platform.libc_ver()[0] == 'glibc':
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_THRESHOLD, 64 * 2**20)
-        libc.mallopt(_M_TRIM_THRESHOLD, 256 * 2**20)
+    keep_freed_memory(most=256 * 2**20)

@@ -14,6 +14,7 @@ from s3net_plugin.data.lmdb.folders import holds_databases
 from s3net_plugin.data.options import LAYOUTS, DatasetOptions, where_from
 from s3net_plugin.data.readers import Reader
 from s3net_plugin.data.sampling import SampleParams, fixed_sample_params, is_held_out, pick
+from s3net_plugin.utils.names import shorten
 
 SCENE_IMAGE = re.compile(r'(.+)_(\d+_(?:N|NE|E|SE|S|SW|W|NW))\.png')
 OTHER_IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm')
@@ -134,8 +135,8 @@ class PairIndex:
     def __init__(self, reader: Reader, layout: str, *, numbers: Numbers = None, needs_target: bool = False) -> None:
         self._has_guide = layout == 'pairs'
         inputs = set(reader.list('input'))
-        images = [name[:-4] for name in inputs if name.endswith('.png') and not name.endswith('_depth.png')]
-        _refuse(OTHER_FORMAT, [f'input/{name}' for name in other_images(inputs, set(images))])
+        images = paired_images(inputs)
+        _refuse(OTHER_FORMAT, [f'input/{name}' for name in other_images(inputs, images)])
         if not images:
             raise ValueError(f'it holds no PNG image in input/; {where_from(layout)}')
         self._stems = _select(sorted(images), numbers)
@@ -216,6 +217,11 @@ def scan_scenes(names: Iterable[str]) -> tuple[dict[str, set[str]], set[str]]:
     return lights, others
 
 
+def paired_images(names: Iterable[str]) -> set[str]:
+    """Return the stems of the images in a folder of pairs, in which depth maps may lie beside them."""
+    return {name[:-4] for name in names if name.endswith('.png') and not name.endswith('_depth.png')}
+
+
 def other_images(names: Iterable[str], images: Set[str]) -> list[str]:
     """Return the images among ``names`` that are no PNG, but for those whose stem is in ``images``."""
     others = (name for name in names if name.endswith(OTHER_IMAGE_SUFFIXES))
@@ -270,5 +276,4 @@ def _refuse_missing(folder: str, stems: list[str], names: set[str]) -> None:
 
 def _refuse(what: str, names: list[str]) -> None:
     if names:
-        rest = f' and {len(names) - 3} more' if len(names) > 3 else ''
-        raise ValueError(f'{what}: {", ".join(names[:3])}{rest}')
+        raise ValueError(f'{what}: {shorten(names, limit=3)}')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,6 @@ from tqdm import tqdm
 from s3net_plugin.data.decode import DepthValueError, count_wrap_arounds
 from s3net_plugin.data.lmdb.folders import CODECS, database_folders, holds_databases
 from s3net_plugin.data.lmdb.reader import LmdbReader, open_database
-from s3net_plugin.data.parallel import in_parallel
 from s3net_plugin.data.readers import DiskReader, Reader
 from s3net_plugin.data.scene_index import (
     DEPTH_BESIDE_SUFFIXES,
@@ -23,8 +23,10 @@ from s3net_plugin.data.scene_index import (
     find_suffix,
     other_images,
     other_scene_images,
+    paired_images,
     scan_scenes,
 )
+from s3net_plugin.utils.parallel import in_order
 
 KINDS = {
     'missing_light': 'a light that other scenes have',
@@ -176,10 +178,7 @@ def _list_pairs(reader: Reader, layout: str) -> _Listing:
     beside = layout == 'pairs'
     files = {folder: set(reader.list(folder)) for folder in ('input', 'guide', 'depth', 'target')}
     folders = ['input', *(['guide'] if beside else []), *(['target'] if files['target'] else [])]
-    stems = {
-        folder: {n[:-4] for n in files[folder] if n.endswith('.png') and not n.endswith('_depth.png')}
-        for folder in folders
-    }
+    stems = {folder: paired_images(files[folder]) for folder in folders}
     listing = _Listing([f'{folder}/{stem}.png' for folder in folders for stem in sorted(stems[folder])], [], [])
     for folder in folders:
         for name in other_images(files[folder], stems[folder]):
@@ -221,11 +220,13 @@ def _check_pixels(reader: Reader, listing: _Listing, workers: int, show_progress
 
     sizes: dict[str, str] = {}
     names = [*listing.images, *listing.depths]
-    looked_at = in_parallel(look_at, names, workers)
-    for name, (size, problems) in tqdm(looked_at, total=len(names), unit='file', disable=not show_progress):
-        yield from problems
-        if size is not None:
-            sizes[name] = size
+    with ThreadPoolExecutor(workers) as pool:  # OpenCV decodes without Python's lock
+        looked_at = in_order(pool, look_at, names, ahead=2 * workers)
+        bar = tqdm(looked_at, total=len(names), unit='file', disable=not show_progress)
+        for name, (size, problems) in zip(names, bar, strict=True):
+            yield from problems
+            if size is not None:
+                sizes[name] = size
     usual = Counter(sizes[name] for name in listing.images if name in sizes).most_common(1)
     for name, size in sizes.items():
         if usual and size != usual[0][0]:

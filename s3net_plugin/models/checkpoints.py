@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,7 @@ def training_states(folder: Path) -> list[Path]:
     return sorted((path for path in folder.glob('*.state') if path.stem.isdigit()), key=lambda path: int(path.stem))
 
 
-def prune(path: Mapping[str, str], networks: Iterable[str], keep: int, newest: int) -> list[int]:
+def prune(path: Mapping[str, str], label: str, keep: int, newest: int) -> None:
     """Prune training states: delete all but ``keep`` of those up to ``newest``, and the checkpoints beside them.
 
     ``best`` and ``latest`` stay, and so does what is later than ``newest``: a run that went back to an earlier
@@ -114,19 +114,13 @@ def prune(path: Mapping[str, str], networks: Iterable[str], keep: int, newest: i
 
     Args:
         path: the folders ``models`` and ``training_states`` of an experiment.
-        networks: labels of the checkpoints, such as ``net_g``.
+        label: of the checkpoints, such as ``net_g``.
         keep: how many iterations to keep, at least 1.
         newest: the iteration that has just been saved.
-
-    Returns:
-        The iterations that were deleted.
     """
     models, states = Path(path['models']), Path(path['training_states'])
     iterations = [int(file.stem) for file in training_states(states)]
-    old = [iteration for iteration in iterations if iteration <= newest][:-keep]
-    for iteration in old:
+    for iteration in [iteration for iteration in iterations if iteration <= newest][:-keep]:
         # The state first: without it a checkpoint is merely large, without the checkpoint a state is broken.
         (states / f'{iteration}.state').unlink(missing_ok=True)
-        for network in networks:
-            (models / f'{network}_{iteration}.pth').unlink(missing_ok=True)
-    return old
+        (models / f'{label}_{iteration}.pth').unlink(missing_ok=True)

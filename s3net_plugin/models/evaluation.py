@@ -8,23 +8,22 @@ from typing import Any, Literal
 
 import torch
 from basicsr.utils import get_root_logger
-from pydantic import Field
 from torch import nn
 
 from s3net_plugin.archs import optimize_for_inference
-from s3net_plugin.archs.deploy import DeployedS3Net, fast_precision
-from s3net_plugin.models.train_options import is_s3net
-from s3net_plugin.utils.errors import OptionError
-from s3net_plugin.utils.schema import Section
+from s3net_plugin.archs.deploy import DeployedS3Net
+from s3net_plugin.models.precision import Precision
+from s3net_plugin.models.train_options import check_s3net, is_s3net
+from s3net_plugin.utils.schema import StockSection, flag
 
 _CORNER = 64  # pixels
 
 
-class ValOptions(Section):
+class ValOptions(StockSection):
     """The options of ``val`` that S3NetModel reads beside ``SRModel``; ``~`` counts as left out."""
 
     precision: Literal['float32', 'bfloat16', 'auto'] | None = None
-    compile: bool | None = Field(None, description='true or false')
+    compile: bool | None = flag(None)
 
     @classmethod
     def of(cls, opt: dict[str, Any]) -> ValOptions:
@@ -33,15 +32,11 @@ class ValOptions(Section):
         Raises:
             OptionError: one of them is wrong, or made for S3Net only.
         """
-        val = opt.get('val') or {}
-        options = cls.parse({name: val[name] for name in cls.model_fields if name in val})
-        arch = (opt.get('network_g') or {}).get('type')
-        for name, what, value in (
-            ('precision', 'bfloat16 ', options.precision == 'bfloat16'),
-            ('compile', '', options.compile),
-        ):
-            if value and not is_s3net(arch):
-                raise OptionError(name, f'{what}works with S3Net and ShadingGuidedS3Net only, not with {arch}')
+        options = cls.parse(opt.get('val') or {})
+        if options.precision == 'bfloat16':
+            check_s3net(opt, 'precision', 'bfloat16 works')
+        if options.compile:
+            check_s3net(opt, 'compile')
         return options
 
 
@@ -95,9 +90,7 @@ class Evaluation:
         options = ValOptions.of(opt)
         self._device = device
         self._deploys = is_s3net(opt['network_g']['type'])
-        self._dtype = {'bfloat16': torch.bfloat16, 'auto': fast_precision(device)}.get(
-            options.precision or '', torch.float32
-        )
+        self._dtype = Precision(options.precision, device).dtype or torch.float32
         self._compile = bool(options.compile)
         self._compiled: DeployedS3Net | None = None
         if self._deploys:

@@ -22,7 +22,7 @@ class Precision:
     """Mixed precision: autocast for the forward pass and, for float16, a scaler for the backward one.
 
     Args:
-        amp: one of ``TYPES``; 'auto' for bfloat16 where ``device`` has it in hardware; None for float32.
+        amp: one of ``TYPES``; 'auto' for bfloat16 where ``device`` has it in hardware; None or 'float32' for float32.
         device: where the network computes.
     """
 

@@ -19,7 +19,7 @@ import torch
 from basicsr.utils import get_root_logger
 from basicsr.utils.dist_util import get_dist_info, master_only
 
-from s3net_plugin.utils.checkpoint import plain
+from s3net_plugin.utils.checkpoint import as_yaml, plain
 from s3net_plugin.utils.distributed import all_gather_object, broadcast_object
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.files import atomic_write
@@ -70,10 +70,9 @@ class StateSignature:
         """
         for name, was in state.items():
             if name in self._options and was != self._options[name]:
-                shown = str(was).lower() if isinstance(was, bool) else was
                 raise OptionError(
-                    f'train:{name}: the run that goes on had {shown}, which its training state is made for; set it '
-                    'back, or start anew from its weights with path:pretrain_network_g'
+                    f'train:{name}: the run that goes on had {as_yaml(was)}, which its training state is made for; set '
+                    'it back, or start anew from its weights with path:pretrain_network_g'
                 )
 
 

@@ -6,12 +6,11 @@ import errno
 import itertools
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -28,9 +27,8 @@ from s3net_plugin.report.pictures import relight_panel
 from s3net_plugin.report.summary import Row
 from s3net_plugin.utils import preemption
 from s3net_plugin.utils.distributed import all_gather_object
+from s3net_plugin.utils.parallel import in_order
 
-Item = TypeVar('Item')
-Result = TypeVar('Result')
 TENSORBOARD_PANELS = 4
 KEPT_BYTES = 2**28  # of results, for the few that the report of a test shows
 THREADS = 4
@@ -63,9 +61,11 @@ def validate(
             _save(opt, name, current_iter, sample.name, views)
         return index, views, found
 
-    samples = (sample for batches in _read_ahead(loader) for batch in batches for sample in _run(model, batch))
-    with progress, _threads(opt, model.device) as pool:
-        for index, views, found in _in_order(pool, finish, zip(indices, samples, strict=True)):
+    read = iter(loader)
+    with progress, ThreadPoolExecutor(1) as reader, _threads(opt, model.device) as pool:
+        coming = in_order(reader, lambda _: next(read), range(len(loader)), ahead=1)
+        samples = (sample for batches in coming for batch in batches for sample in _run(model, batch))
+        for index, views, found in in_order(pool, finish, zip(indices, samples, strict=True), ahead=THREADS):
             stopped = model.is_train and preemption.requested()
             if stopped:
                 break
@@ -93,27 +93,6 @@ def _threads(opt: dict[str, Any], device: torch.device) -> ThreadPoolExecutor:
     # the GPU in use is a thread's own matter
     start = partial(torch.cuda.set_device, torch.cuda.current_device()) if device.type == 'cuda' else None
     return ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1) if own else 1, initializer=start)
-
-
-def _in_order(pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yield ``work(item)`` of every item, in order; a few are at work in ``pool`` while the next items are made."""
-    running: deque[Future[Result]] = deque()
-    for item in items:
-        running.append(pool.submit(work, item))
-        if len(running) > THREADS:
-            yield running.popleft().result()
-    while running:
-        yield running.popleft().result()
-
-
-def _read_ahead(loader: Iterable[Item]) -> Iterator[Item]:
-    """Yield what ``loader`` yields, the next one being read meanwhile."""
-    with ThreadPoolExecutor(1) as pool:
-        batches = iter(loader)
-        following = pool.submit(next, batches, None)
-        while (batch := following.result()) is not None:
-            following = pool.submit(next, batches, None)
-            yield batch
 
 
 def metric_options(opt: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from s3net_plugin.rendering.meshes import box, lathe, place
+from s3net_plugin.rendering.meshes import box, frustum, place
 from s3net_plugin.rendering.objects import Object, Part, make_object, move
 from s3net_plugin.rendering.plants import bush
 from s3net_plugin.rendering.structures import beam, pole
@@ -58,7 +58,7 @@ def shelf(rng: np.random.Generator) -> Object:
 def lamp(rng: np.random.Generator) -> Object:
     """A floor lamp: a thin pole, a foot and a shade."""
     height, r = rng.uniform(1.3, 1.9), rng.uniform(0.16, 0.28)
-    shade = lathe([[(r, 0), (0.6 * r, 1.3 * r)], [(0.6 * r, 1.3 * r), (0, 1.3 * r)]])
+    shade = frustum(r, 0.6 * r, 1.3 * r)
     return [Part(pole(0.2, 0.03), 2), Part(pole(0.025, height), 2), Part(place(shade, 0, 0, height - 0.2), 1)]
 
 
@@ -82,5 +82,5 @@ def ladder(rng: np.random.Generator) -> Object:
 def potted_plant(rng: np.random.Generator) -> Object:
     """A pot with a bush; slots: none, pot, none, leaves."""
     size = rng.uniform(0.5, 1.0)
-    pot = lathe([[(0.2 * size, 0), (0.28 * size, 0.4 * size)], [(0.28 * size, 0.4 * size), (0, 0.4 * size)]])
+    pot = frustum(0.2 * size, 0.28 * size, 0.4 * size)
     return [Part(pot, 1), *(Part(part.mesh, 3) for part in move(bush(rng, size), 0, 0, 0.4 * size))]

@@ -103,6 +103,11 @@ def lathe(profile: Sequence[Sequence[tuple[float, float]]], segments: int = 40) 
     return merge(strips)
 
 
+def frustum(foot: float, top: float, height: float, segments: int = 40) -> Mesh:
+    """A truncated cone from radius ``foot`` to ``top``, open below and closed above; a cylinder where both are one."""
+    return lathe([[(foot, 0), (top, height)], [(top, height), (0, height)]], segments)
+
+
 def ball(radius: float) -> Mesh:
     """A sphere that touches z = 0 at the origin."""
     angle = np.linspace(-np.pi / 2, np.pi / 2, 21)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from s3net_plugin.rendering.meshes import Mesh, ball, boulder, box, lathe, place
+from s3net_plugin.rendering.meshes import Mesh, ball, boulder, box, frustum, lathe, place
 
 
 class Part(NamedTuple):
@@ -36,7 +36,7 @@ def move(parts: Object, x: float, y: float, z: float, yaw: float = 0.0) -> Objec
 
 def drum(r: float, h: float, slot: int = 0) -> Object:
     """An upright cylinder with a cap."""
-    return [Part(lathe([[(r, 0), (r, h)], [(r, h), (0, h)]]), slot)]
+    return [Part(frustum(r, r, h), slot)]
 
 
 def _crate(rng: np.random.Generator, size: float) -> Object:

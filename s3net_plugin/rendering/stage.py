@@ -76,12 +76,16 @@ class Stage:
         self.meshes: dict[str, list[Mesh]] = {}
         self.circles = [(float(camera.origin[0]), float(camera.origin[1]), _CLEARANCE)]
 
+    def put(self, mesh: Mesh, material: str, x: float = 0, y: float = 0, z: float = 0, yaw: float = 0) -> None:
+        """Put a mesh of one material at (x, y, z) whatever stands there."""
+        self.meshes.setdefault(material, []).append(place(mesh, x, y, z, yaw))
+
     def add(
         self, parts: objects.Object, wear: Sequence[str], x: float = 0, y: float = 0, z: float = 0, yaw: float = 0
     ) -> None:
         """Put ``parts`` at (x, y, z) whatever stands there; ``wear`` names the material of each slot."""
         for part in parts:
-            self.meshes.setdefault(wear[part.slot], []).append(place(part.mesh, x, y, z, yaw))
+            self.put(part.mesh, wear[part.slot], x, y, z, yaw)
 
     def stand(
         self,

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from s3net_plugin.rendering.meshes import Mesh, box, lathe, merge, place
+from s3net_plugin.rendering.meshes import Mesh, box, frustum, lathe, merge, place
 from s3net_plugin.rendering.objects import Object, Part, move
 
 Point = Sequence[float] | np.ndarray
@@ -53,24 +53,24 @@ def beam(start: Point, end: Point, thickness: float) -> Mesh:
 
 def pole(radius: float, height: float) -> Mesh:
     """A thin upright cylinder."""
-    return lathe([[(radius, 0), (radius, height)], [(radius, height), (0, height)]], segments=12)
+    return frustum(radius, radius, height, segments=12)
 
 
-def wire(start: Point, end: Point, sag: float, thickness: float = 0.03) -> Mesh:
+def wire(start: Point, end: Point, sag: float) -> Mesh:
     """A hanging wire between two points, of eight straight pieces."""
     t = np.linspace(0, 1, 9)[:, None]
     points = np.asarray(start) * (1 - t) + np.asarray(end) * t - np.array([0, 0, sag]) * 4 * t * (1 - t)
-    return merge(beam(a, b, thickness) for a, b in pairwise(points))
+    return merge(beam(a, b, 0.03) for a, b in pairwise(points))
 
 
-def fence(length: float, height: float, spacing: float, *, rails: int = 2, thickness: float = 0.05) -> Object:
-    """Upright bars along x between two rails or more: a fence, a railing or a grid."""
+def fence(length: float, height: float, spacing: float, *, thickness: float = 0.05) -> Object:
+    """Upright bars along x between two rails: a fence, a railing or a grid."""
     bars = [
         place(box(thickness, thickness, height), x, 0, 0)
         for x in np.linspace(-length / 2, length / 2, max(round(length / spacing), 1) + 1)
     ]
-    levels = np.linspace(height, 0.25 * height, rails)
-    return [Part(merge([*bars, *(place(box(length, 1.4 * thickness, thickness), 0, 0, z) for z in levels)]), 0)]
+    rails = [place(box(length, 1.4 * thickness, thickness), 0, 0, z) for z in (height, 0.25 * height)]
+    return [Part(merge([*bars, *rails]), 0)]
 
 
 def lamp_post(rng: np.random.Generator, height: float) -> Object:

@@ -198,8 +198,9 @@ _PAINTERS = (
     _foliage,
     _grass,
     _asphalt,
+    _coat,
 )
-PATTERNS = {painter.__name__[1:]: painter for painter in (*_PAINTERS, _coat)}
+PATTERNS = {painter.__name__[1:]: painter for painter in _PAINTERS}
 
 
 def draw_texture(rng: np.random.Generator, pattern: str, size: int = TEXTURE_SIZE) -> Texture:

@@ -136,11 +136,11 @@ def ranked(rows: Sequence[Row], metric: str, better: str) -> list[Row]:
     return [rows[index] for index in np.argsort(scores if better == 'lower' else -scores, kind='stable')]
 
 
-def worst(best_first: Sequence[Row], count: int = 5) -> list[dict[str, Any]]:
-    """Return name and scores of the last rows of ``best_first``, the worst first."""
+def worst(best_first: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return name and scores of the last five rows of ``best_first``, the worst first."""
     return [
         {'image': row.image, **{metric: finite(score) for metric, score in row.scores.items()}}
-        for row in reversed(best_first[-count:])
+        for row in reversed(best_first[-5:])
     ]
 
 

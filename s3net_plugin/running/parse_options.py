@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from argparse import Namespace
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from basicsr.utils.dist_util import get_dist_info
 
 from s3net_plugin.running.run_folder import run_name, run_paths
 from s3net_plugin.utils.distributed import init_dist
+from s3net_plugin.utils.files import expand_user
 
 
 def complete_options(opt: dict[str, Any], args: Namespace, *, is_train: bool) -> dict[str, Any]:
@@ -40,9 +40,9 @@ def complete_options(opt: dict[str, Any], args: Namespace, *, is_train: bool) ->
         dataset['phase'] = phase.split('_')[0]
         if 'scale' in opt:
             dataset['scale'] = opt['scale']
-        _expand(dataset, 'dataroot_gt', 'dataroot_lq')
+        expand_user(dataset, 'dataroot_gt', 'dataroot_lq')
     paths = opt['path']
-    _expand(paths, *(key for key in paths if 'resume_state' in key or 'pretrain_network' in key))
+    expand_user(paths, *(key for key in paths if 'resume_state' in key or 'pretrain_network' in key))
     for root in ('experiments_root', 'results_root'):  # BasicSR makes a directory of what is left here
         paths.pop(root, None)
     paths |= folders
@@ -64,9 +64,3 @@ def _num_gpu(opt: dict[str, Any], option_file: str) -> int:
         flush=True,
     )
     return 1
-
-
-def _expand(section: dict[str, Any], *keys: str) -> None:
-    for key in keys:
-        if section.get(key) is not None:
-            section[key] = str(Path(section[key]).expanduser())

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.files import atomic_write
+from s3net_plugin.utils.names import shorten
 
 SAFETENSORS = '.safetensors'
 
@@ -117,12 +118,6 @@ def plain_state_dict(content: Any) -> dict[str, torch.Tensor]:
     return {str(name).removeprefix('module.'): value for name, value in content.items()}
 
 
-def shorten(names: list[str], limit: int = 8) -> str:
-    """Join ``names`` for a message of one line."""
-    shown = ', '.join(names[:limit])
-    return shown if len(names) <= limit else f'{shown} and {len(names) - limit} more'
-
-
 def state_dict_mismatch(expected: Mapping[str, torch.Tensor], got: Mapping[str, Any]) -> str:
     """Say in one line what keeps ``got`` from being a state dict like ``expected``; empty if nothing does."""
     strange = [name for name, value in got.items() if not isinstance(value, Tensor)]
@@ -190,7 +185,7 @@ def describe_difference(stored: Any, wanted: Mapping[str, Any]) -> str:
         return f'type is {stored["type"]} there and {wanted["type"]} here'
     there, here = _effective(stored), _effective(wanted)
     return ', '.join(
-        f'{name} is {_yaml(there.get(name))} there and {_yaml(here.get(name))} here'
+        f'{name} is {as_yaml(there.get(name))} there and {as_yaml(here.get(name))} here'
         for name in sorted({*there, *here} - {'encoder_weights'})
         if there.get(name) != here.get(name)
     )
@@ -204,5 +199,6 @@ def _effective(options: Mapping[str, Any]) -> dict[str, Any]:
     return plain({**defaults, **without_pretraining(options)})
 
 
-def _yaml(value: Any) -> str:
+def as_yaml(value: Any) -> str:
+    """Return a plain value as an option file has it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 import huggingface_hub.constants
@@ -41,18 +42,15 @@ def download(place: str, what: str, url: str, fetch: Callable[[], T], instead: s
 
 def _in_time(ask: Callable[[], object]) -> None:
     """In a thread, because no timeout of a client covers a name server that keeps silent."""
-    outcome: list[Exception | None] = []
+    answer: Future[object] = Future()
 
     def run() -> None:
         try:
-            ask()
-            outcome.append(None)
-        except Exception as error:  # handed to the caller below
-            outcome.append(error)
+            answer.set_result(ask())
+        except Exception as error:  # raised by result() below
+            answer.set_exception(error)
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(PATIENCE)
-    error = outcome[0] if outcome else TimeoutError(f'no answer in {PATIENCE:g} seconds')
-    if error is not None:
-        raise error
+    threading.Thread(target=run, daemon=True).start()  # a pool's threads would be waited for at exit
+    if not wait([answer], PATIENCE).done:
+        raise TimeoutError(f'no answer in {PATIENCE:g} seconds')
+    answer.result()

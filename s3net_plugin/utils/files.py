@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and their paths in options."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text in UTF-8, whole or not at all."""
     with atomic_write(path) as aside:
         aside.write_text(text, encoding='utf-8', newline='\n')
+
+
+def expand_user(section: dict[str, Any], *keys: str) -> None:
+    """Expand ``~`` in the paths that stand under ``keys``, in place, as BasicSR does."""
+    for key in keys:
+        if isinstance(section.get(key), str):
+            section[key] = str(Path(section[key]).expanduser())
 
 
 @contextmanager

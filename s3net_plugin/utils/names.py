@@ -1,14 +1,14 @@
-"""One way to name what is unknown and what was probably meant."""
+"""One way to name what is unknown, what was probably meant, and what is too much to name."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
-def did_you_mean(name: object, known: Iterable[object], *, or_all: bool = True) -> str:
+def did_you_mean(name: object, known: Iterable[object]) -> str:
     """Return the tail of an error message that helps someone who misspelt ``name``: :func:`suggestion` after ``; ``."""
-    hint = suggestion(name, known, or_all=or_all)
+    hint = suggestion(name, known)
     return f'; {hint}' if hint else ''
 
 
@@ -24,6 +24,17 @@ def suggestion(name: object, known: Iterable[object], *, or_all: bool = True) ->
     if near:
         return 'did you mean ' + ' or '.join(repr(item) for item in near) + '?'
     return 'known: ' + ', '.join(names) if or_all and names and len(names) <= 12 else ''
+
+
+def shorten(names: Sequence[str], limit: int = 8) -> str:
+    """Join ``names`` for a message of one line.
+
+    Example:
+        >>> shorten(['Image001', 'Image002', 'Image003'], limit=2)
+        'Image001, Image002 and 1 more'
+    """
+    shown = ', '.join(names[:limit])
+    return shown if len(names) <= limit else f'{shown} and {len(names) - limit} more'
 
 
 def edit_distance(first: str, second: str) -> int:

@@ -8,7 +8,6 @@ import sys
 
 # Parameters of glibc's mallopt(3)
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
-_MOST = 2**31 - 1
 
 
 def tune_runtime() -> None:
@@ -21,8 +20,8 @@ def tune_runtime() -> None:
         keep_freed_memory()
 
 
-def keep_freed_memory(keep: bool = True) -> None:
-    """Keep memory that is freed (up to 2 GiB of it) for the next tensor, or give it back as glibc does by itself.
+def keep_freed_memory(keep: bool = True, most: int = 2**31 - 1) -> None:
+    """Keep memory that is freed, ``most`` bytes of it, for the next array, or give it back as glibc does by itself.
 
     glibc gives arrays of more than 32 MiB back to the system at once, and the next one is made of pages of zeros again:
     that took up to a third of the network's time. All threads share one heap then, since others than the main one
@@ -31,7 +30,7 @@ def keep_freed_memory(keep: bool = True) -> None:
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None) if sys.platform == 'linux' else None
     if mallopt:
         mallopt(_MMAP_MAX, 0 if keep else 65536)
-        mallopt(_TRIM_THRESHOLD, _MOST if keep else 2**26)
+        mallopt(_TRIM_THRESHOLD, most if keep else 2**26)
         mallopt(_MMAP_THRESHOLD, 2**25)  # where the default ends up; not asked where nothing is mapped
         if keep:
             mallopt(_ARENA_MAX, 1)

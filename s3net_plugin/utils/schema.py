@@ -68,7 +68,7 @@ class Section(BaseModel):
 
 
 class StockSection(Section):
-    """A section in which BasicSR passes over what it does not know."""
+    """The options of a section that one part reads, or BasicSR, which passes over what it does not know."""
 
     model_config = ConfigDict(extra='ignore')
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from s3net_plugin.utils.errors import OptionError
-from s3net_plugin.utils.names import did_you_mean
+from s3net_plugin.utils.names import suggestion
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -93,23 +93,23 @@ def _force(opt: dict[str, Any], entry: str) -> None:
     """Apply one ``--force_yml`` entry, whose value is read as BasicSR reads it, which evaluates lists."""
     from basicsr.utils.options import _postprocess_yml_value
 
+    place = f'--force_yml {entry!r}'
     match = re.fullmatch(r'\s*(\w+(?::\w+)*)\s*=\s*([^=]*)', entry)
     if not match:
-        raise OptionError(f'--force_yml {entry!r}: expected key:key=value, as in train:total_iter=100')
+        raise OptionError(place, 'expected key:key=value, as in train:total_iter=100')
     *parents, last = match[1].split(':')
     value = match[2].strip()
     if value.startswith('['):
         try:
             ast.literal_eval(value)
         except (ValueError, SyntaxError):
-            raise OptionError(f'--force_yml {entry!r}: {value} is not a list of plain values') from None
+            raise OptionError(place, f'{value} is not a list of plain values') from None
     target = opt
     for key in parents:
         if not isinstance(target.get(key), dict):
-            near = did_you_mean(key, target)
-            raise OptionError(f'--force_yml {entry!r}: the option file has no section {key!r}{near}')
+            raise OptionError(place, f'the option file has no section {key!r}', suggestion(key, target))
         target = target[key]
     try:
         target[last] = _postprocess_yml_value(value)
     except ValueError:
-        raise OptionError(f'--force_yml {entry!r}: {value!r} is not a number') from None
+        raise OptionError(place, f'{value!r} is not a number') from None

@@ -7,6 +7,7 @@ from s3net_plugin.data import RGBDRelightPairedDataset, SampleIndex
 from s3net_plugin.data.lmdb.folders import CODECS
 from s3net_plugin.data.lmdb.prepare import prepare
 from s3net_plugin.data.lmdb.reader import open_database
+from s3net_plugin.data.lmdb.writer import LmdbWriter
 
 
 def options(root, layout='scenes', backend='disk', phase='train', **more):
@@ -20,6 +21,16 @@ def dataset(*args, **more):
 
 def make(source, target, **settings):
     return prepare(source, target, show_progress=False, **settings)
+
+
+def write_database(path, records, finish=True, **settings):
+    """Write records by their keys into a database, of raw pixels unless the settings say another codec."""
+    with LmdbWriter(path, expected_bytes=0, settings={'codec': 'raw', **settings}) as writer:
+        for key, record in records.items():
+            writer.put(key, record)
+        if finish:
+            writer.finish()
+    return path
 
 
 def records_of(path):

@@ -12,6 +12,7 @@ import pytest
 from s3net_plugin.data import RGBDRelightPairedDataset, SampleIndex
 from s3net_plugin.data.lmdb.reader import INFO_KEY
 from s3net_plugin.running.cli import main
+from tests.conftest import run_basicsr
 from tests.data.sets import make
 
 
@@ -48,7 +49,7 @@ def with_token(token):
 
 @pytest.mark.parametrize(('phase', 'workers', 'prefetch'), [('train', 2, None), ('train', 2, 'cpu'), ('val', 0, None)])
 def test_a_corrupt_record_ends_the_run_with_one_line(
-    prepared, options, write_options, basicsr, tmp_path, monkeypatch, phase, workers, prefetch
+    prepared, options, write_options, tmp_path, monkeypatch, phase, workers, prefetch
 ):
     bad = tmp_path / 'bad'
     shutil.copytree(prepared, bad)
@@ -58,7 +59,7 @@ def test_a_corrupt_record_ends_the_run_with_one_line(
     options['datasets']['train'] |= {'num_worker_per_gpu': workers, 'prefetch_mode': prefetch}
     token = uuid.uuid4().hex
     monkeypatch.setenv('S3NET_TEST_TOKEN', token)
-    run = basicsr('train.py', '-opt', write_options(options), timeout=90)
+    run = run_basicsr(tmp_path, 'train.py', '-opt', write_options(options), timeout=90)
     assert run.returncode == 1
     assert 'Traceback' not in run.stderr
     errors = [line for line in run.stderr.splitlines() if 'error' in line]

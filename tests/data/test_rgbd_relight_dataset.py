@@ -263,4 +263,4 @@ def test_sizes_that_do_not_fit_one_batch_are_named_before_the_run(copied, tmp_pa
     section.pop('phase')
     message = rf'datasets:train: .*{odd} has \d+ x \d+ pixels, but .* has .* a batch needs one size: set'
     with pytest.raises(OptionError, match=message):
-        build_checked('train', section, {'num_gpu': 0, 'scale': 1}, True, 1)
+        build_checked('train', section, {'num_gpu': 0, 'scale': 1}, True, 1, [])

@@ -8,20 +8,13 @@ import pytest
 
 from s3net_plugin.data.lmdb.reader import LmdbReader
 from s3net_plugin.data.lmdb.records import encode_depth, encode_image, encode_key
-from s3net_plugin.data.lmdb.writer import LmdbWriter
 from s3net_plugin.data.sampling import sample_params
 from s3net_plugin.data.scene_index import index_everything
 from s3net_plugin.rendering.folder import LIGHTS
+from tests.data.sets import write_database
 
 SCENES = 2500  # times 40 lights
 PAIRS = 25000  # times input, guide, target and two depth maps
-
-
-def write(path, codec, record, stems):
-    with LmdbWriter(path, expected_bytes=0, settings={'codec': codec}) as writer:
-        for stem in stems:
-            writer.put(encode_key(stem), record)
-        writer.finish()
 
 
 @pytest.fixture(scope='module')
@@ -35,9 +28,10 @@ def roots(tmp_path_factory):
         ('pairs', [*pairs[0], *pairs[1], *pairs[2]], pairs[0] + pairs[1]),
     ):
         (root / layout).mkdir()
-        write(root / layout / 'rgb.lmdb', 'raw', encode_image(np.zeros((1, 1, 3), np.uint8), 'raw'), images)
+        image = encode_image(np.zeros((1, 1, 3), np.uint8), 'raw')
+        write_database(root / layout / 'rgb.lmdb', dict.fromkeys(map(encode_key, images), image))
         depth = encode_depth(np.zeros((1, 1), np.float32), 'float32')
-        write(root / layout / 'depth.lmdb', 'float32', depth, depths)
+        write_database(root / layout / 'depth.lmdb', dict.fromkeys(map(encode_key, depths), depth), codec='float32')
     return root
 
 

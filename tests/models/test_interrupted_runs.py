@@ -24,7 +24,7 @@ def undisturbed(prepare, tmp_path_factory):
 
 
 def assert_same(folder, undisturbed):
-    assert all(equal(a, b) for a, b in zip(result(folder), result(undisturbed), strict=True))
+    assert equal(result(folder), result(undisturbed))
     assert set(steps(folder)) == set(steps(undisturbed))
 
 

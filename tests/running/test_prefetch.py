@@ -9,6 +9,7 @@ from basicsr.data.prefetch_dataloader import CPUPrefetcher, PrefetchDataLoader
 from torch.utils.data import DataLoader
 
 from s3net_plugin.running.prefetch import PrefetchGenerator
+from tests.models.commands import until
 
 
 def items(count, failing=None):
@@ -30,9 +31,7 @@ def test_it_loads_ahead_but_no_more_than_asked():
     time.sleep(0.1)
     assert not started
     next(generator)
-    deadline = time.monotonic() + 10
-    while len(started) < 4 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: len(started) == 4)
     time.sleep(0.1)
     assert len(started) == 4
     assert list(generator) == list(range(1, 10))
@@ -66,8 +65,9 @@ def test_dropping_it_lets_the_workers_go():
     next(generator)
     assert len(children()) == len(before) + 2
     del generator
-    deadline = time.monotonic() + 20
-    while children() != before and time.monotonic() < deadline:
+
+    def alone():
         gc.collect()
-        time.sleep(0.05)
-    assert children() == before
+        return children() == before
+
+    until(alone, pause=0.05)

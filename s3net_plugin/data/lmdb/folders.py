@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 
 from s3net_plugin.data.lmdb.records import DEPTH_CODECS, IMAGE_CODECS
+from s3net_plugin.utils.names import shorten
 
 RGB, DEPTH = 'rgb.lmdb', 'depth.lmdb'
 CODECS = {RGB: IMAGE_CODECS, DEPTH: DEPTH_CODECS}
@@ -60,9 +61,8 @@ def database_folders(dataroot: Path) -> list[Path]:
     for parts, indices in found.items():
         missing = [str(index) for index in range(parts) if index not in indices]
         if missing:
-            rest = f' and {len(missing) - 3} more' if len(missing) > 3 else ''
             raise ValueError(
-                f'{dataroot}: of its {parts} parts these are missing or not finished: {", ".join(missing[:3])}{rest}; '
+                f'{dataroot}: of its {parts} parts these are missing or not finished: {shorten(missing, limit=3)}; '
                 f'run scripts/prepare_vidit.py with --shard {missing[0]}/{parts}, and so on'
             )
         return [part_folder(dataroot, index, parts) for index in range(parts)]

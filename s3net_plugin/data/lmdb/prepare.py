@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,9 +18,9 @@ from s3net_plugin.data.lmdb.reader import check_settings, open_database
 from s3net_plugin.data.lmdb.records import encode_depth, encode_image, encode_key
 from s3net_plugin.data.lmdb.writer import LmdbWriter
 from s3net_plugin.data.options import where_from
-from s3net_plugin.data.parallel import in_parallel
 from s3net_plugin.data.readers import DiskReader
 from s3net_plugin.data.scene_index import StoredFile, detect_layout, index_everything
+from s3net_plugin.utils.parallel import in_order
 
 
 class Prepared(NamedTuple):
@@ -114,14 +115,18 @@ def prepare(
         with _folder_beside(target) as aside:
             for name, keys, described in parts:
                 expected = sum(Path(reader.path(file.name)).stat().st_size for file in keys.values())
-                with LmdbWriter(aside / name, expected_bytes=expected, settings=described) as writer:
+                with (
+                    LmdbWriter(aside / name, expected_bytes=expected, settings=described) as writer,
+                    ThreadPoolExecutor(workers) as pool,  # OpenCV works without Python's lock
+                ):
                     stored = writer.keys()
                     if not stored <= keys.keys():
                         raise ValueError(f'{target}: was begun with files that the source lacks now; delete {aside}')
-                    encoded = in_parallel(encode, [keys[key] for key in keys if key not in stored], workers)
+                    left = [key for key in keys if key not in stored]
+                    encoded = in_order(pool, encode, (keys[key] for key in left), ahead=2 * workers)
                     bar = tqdm(encoded, name, len(keys), initial=len(stored), unit='file', disable=not show_progress)
-                    for file, record in bar:
-                        writer.put(encode_key(file.stem), record)
+                    for key, record in zip(left, bar, strict=True):
+                        writer.put(key, record)
                     writer.finish()
             aside.rename(target)
     for name, keys, described in parts:

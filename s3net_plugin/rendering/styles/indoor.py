@@ -7,7 +7,7 @@ import numpy as np
 from s3net_plugin.rendering import furniture
 from s3net_plugin.rendering.materials import OBJECT_PATTERNS, draw_surface
 from s3net_plugin.rendering.meshes import Ground, Mesh, box, merge, place
-from s3net_plugin.rendering.objects import Part, make_object
+from s3net_plugin.rendering.objects import make_object
 from s3net_plugin.rendering.stage import Scene, Stage, draw_sky, face_north, look
 from s3net_plugin.rendering.structures import wall, window
 
@@ -51,31 +51,28 @@ def draw_scene(rng: np.random.Generator) -> Scene:
     stage = Stage(rng, camera)
 
     back = _openings(rng, width, height)
-    stage.add([Part(wall(width + 0.4, height, 0.2, back), 0)], ('wall',), 0, depth + 0.1)
+    stage.put(wall(width + 0.4, height, 0.2, back), 'wall', 0, depth + 0.1)
     for left, right, sill, lintel in back:
         if sill:
-            frame = [Part(part.mesh, part.slot) for part in window(right - left, lintel - sill) if part.slot == 2]
+            frame = [part for part in window(right - left, lintel - sill) if part.slot == 2]
             stage.add(frame, ('', '', 'trim'), (left + right) / 2, depth + 0.1, sill)
     sides = ((-1.0, 1.0), (-1.0,), (1.0,))[int(rng.integers(3))]
     for side in sides:
         panel = wall(depth, height, 0.2, _openings(rng, depth, height))
-        stage.add([Part(panel, 0)], ('wall',), side * (width / 2 + 0.1), depth / 2, 0, 90)
+        stage.put(panel, 'wall', side * (width / 2 + 0.1), depth / 2, 0, 90)
     if len(sides) == 1 and rng.random() < 0.5:  # posts where a wall is missing
-        stage.add(
-            [Part(place(box(0.15, 0.15, height), -sides[0] * width / 2, y, 0), 0) for y in (0.2, depth / 2)], ('trim',)
-        )
+        for y in (0.2, depth / 2):
+            stage.put(place(box(0.15, 0.15, height), -sides[0] * width / 2, y, 0), 'trim')
     cover = _cover(rng, width, depth)
     if cover is not None:
-        stage.add([Part(cover, 0)], ('trim',), 0, 0, height)
+        stage.put(cover, 'trim', 0, 0, height)
     for x in rng.uniform(-0.4, 0.4, int(rng.integers(0, 3))) * width:
         size = rng.uniform(0.4, 0.9)
         if all(abs(x - (left + right) / 2) > (right - left + size) / 2 for left, right, *_ in back):
-            stage.add([Part(place(box(size, 0.05, 0.7 * size), x, depth - 0.03, 1.3), 0)], ('cloth',))
+            stage.put(place(box(size, 0.05, 0.7 * size), x, depth - 0.03, 1.3), 'cloth')
     if rng.random() < 0.6:
         rug = box(rng.uniform(1.5, 3.0), rng.uniform(1.2, 2.2), 0.02)
-        stage.add(
-            [Part(rug, 0)], ('cloth',), rng.uniform(-1, 1), rng.uniform(1.5, depth - 1.5), 0, rng.uniform(-15, 15)
-        )
+        stage.put(rug, 'cloth', rng.uniform(-1, 1), rng.uniform(1.5, depth - 1.5), 0, rng.uniform(-15, 15))
 
     for _ in range(int(rng.integers(1, 4))):
         x = rng.uniform(-0.5, 0.5) * (width - 2)
@@ -88,7 +85,7 @@ def draw_scene(rng: np.random.Generator) -> Scene:
         x, y = rng.uniform(-0.5, 0.5) * width, rng.uniform(-0.3, depth - 0.5)
         wear = ('paint', 'cloth') if rng.random() < 0.6 else ('metal', 'paint')
         stage.stand(make_object(rng, rng.uniform(0.25, 0.7)), wear, x, y, max_extent=0.25)
-    stage.add([Part(Ground().mesh(), 0)], ('floor',))
+    stage.put(Ground().mesh(), 'floor')
 
     materials = {
         'floor': draw_surface(rng, ('plank', 'tile', 'tile', 'marble', 'cobble', 'plaster'), (1.1, 2.4)),

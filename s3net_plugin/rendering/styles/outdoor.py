@@ -9,7 +9,7 @@ import numpy as np
 from s3net_plugin.rendering.camera import Camera
 from s3net_plugin.rendering.materials import OBJECT_PATTERNS, WALL_PATTERNS, draw_surface
 from s3net_plugin.rendering.meshes import Ground, ball, boulder, place
-from s3net_plugin.rendering.objects import Part, make_object
+from s3net_plugin.rendering.objects import make_object
 from s3net_plugin.rendering.plants import bush, grass, tree
 from s3net_plugin.rendering.stage import Scene, Stage, draw_sky, look
 from s3net_plugin.rendering.structures import fence, house, pole, wire
@@ -58,9 +58,11 @@ def draw_scene(rng: np.random.Generator) -> Scene:
         posts = [
             (x + i * step[0], y + i * step[1], float(ground.height(x + i * step[0], y + i * step[1]))) for i in range(5)
         ]
-        stage.add([Part(place(pole(0.08, height), *post), 0) for post in posts], ('wood',))
+        for post in posts:
+            stage.put(place(pole(0.08, height), *post), 'wood')
         tops = np.array(posts) + np.array([0, 0, 0.95 * height])
-        stage.add([Part(wire(a, b, 0.3), 0) for a, b in pairwise(tops)], ('metal',))
+        for a, b in pairwise(tops):
+            stage.put(wire(a, b, 0.3), 'metal')
     for _ in range(int(rng.integers(8, 20))):
         x, y, z = spot(-5.5, 12)
         size = float(np.clip(rng.lognormal(0.0, 0.4), 0.4, 2.0))
@@ -70,11 +72,11 @@ def draw_scene(rng: np.random.Generator) -> Scene:
         x, y, z = spot(-5, 16)
         stage.stand(bush(rng, rng.uniform(0.6, 1.6)), ('wood', 'leaves'), x, y, z=z, max_extent=0.3)
     roots = np.array([spot(-6.5, 6) for _ in range(int(rng.integers(20, 160)))])
-    stage.add([Part(grass(rng, roots, rng.uniform(0.15, 0.4)), 0)], ('leaves',))
+    stage.put(grass(rng, roots, rng.uniform(0.15, 0.4)), 'leaves')
     for _ in range(int(rng.integers(0, 7))):
         x, y, r = rng.uniform(-70, 70), rng.uniform(55, 90), rng.uniform(8, 22)
-        stage.add([Part(boulder(rng, r) if rng.random() < 0.5 else ball(r), 0)], ('hill',), x, y, -1.2 * r)
-    stage.add([Part(ground.mesh(), 0)], ('ground',))
+        stage.put(boulder(rng, r) if rng.random() < 0.5 else ball(r), 'hill', x, y, -1.2 * r)
+    stage.put(ground.mesh(), 'ground')
 
     materials = {
         'ground': draw_surface(rng, ('grass', 'grass', 'soil', 'soil', 'cobble'), (3.0, 6.0)),

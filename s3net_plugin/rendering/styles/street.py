@@ -49,8 +49,7 @@ def draw_scene(rng: np.random.Generator) -> Scene:
 
     for side in (-1.0, 1.0):
         _row(stage, side, kerb)
-        pavement = Part(box(1.3, 80.0, 0.12), 0)
-        stage.add([pavement], ('paving',), side * (kerb - 0.65), 20)
+        stage.put(box(1.3, 80.0, 0.12), 'paving', side * (kerb - 0.65), 20)
     if rng.random() < 0.6:  # a yard, or the end of the street
         end = rng.uniform(13, 26)
         stage.add(house(rng, 2 * kerb, 4.0, rng.uniform(2.5, 6.0)), ('wall0', *_HOUSE), 0, end + 2)
@@ -78,9 +77,10 @@ def draw_scene(rng: np.random.Generator) -> Scene:
     for y in rng.uniform(0, 20, int(rng.integers(0, 5))):
         level = rng.uniform(3.0, 5.5)
         line = wire((-kerb, y, level), (kerb, y + rng.uniform(-2, 2), level), rng.uniform(0.2, 0.7))
-        flags = [place(box(0.5, 0.02, 0.4), x, y, level - 0.8) for x in rng.uniform(-0.5, 0.5, 4) * kerb]
-        stage.add([Part(line, 0), *(Part(flag, 1) for flag in flags)], ('frame', 'paint1'))
-    stage.add([Part(Ground().mesh(), 0)], ('road',))
+        stage.put(line, 'frame')
+        for x in rng.uniform(-0.5, 0.5, 4) * kerb:
+            stage.put(place(box(0.5, 0.02, 0.4), x, y, level - 0.8), 'paint1')
+    stage.put(Ground().mesh(), 'road')
 
     materials = {
         'road': draw_surface(rng, ('asphalt', 'asphalt', 'cobble', 'brick'), (1.2, 2.2)),

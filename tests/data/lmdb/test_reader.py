@@ -11,18 +11,14 @@ import pytest
 
 from s3net_plugin.data.lmdb.reader import INFO_KEY, open_database
 from s3net_plugin.data.lmdb.records import pack_array, unpack_array
-from s3net_plugin.data.lmdb.writer import LmdbWriter
+from tests.data.sets import write_database
 
 ARRAYS = {f'f/{i}'.encode(): np.random.default_rng(i).integers(0, 256, (40, 50, 3), np.uint8) for i in range(20)}
 
 
 @pytest.fixture
 def path(tmp_path):
-    with LmdbWriter(tmp_path / 'rgb.lmdb', expected_bytes=0, settings={'codec': 'raw'}) as writer:
-        for key, array in ARRAYS.items():
-            writer.put(key, pack_array(array))
-        writer.finish()
-    return tmp_path / 'rgb.lmdb'
+    return write_database(tmp_path / 'rgb.lmdb', {key: pack_array(array) for key, array in ARRAYS.items()})
 
 
 def open_raw(path):
@@ -49,11 +45,8 @@ def test_records_and_keys_are_what_was_written(path):
 
 
 def test_a_folder_is_told_from_one_whose_name_it_begins(tmp_path):
-    with LmdbWriter(tmp_path / 'a', expected_bytes=0, settings={'codec': 'raw'}) as writer:
-        for key in (b'in/1', b'input/2', b'input/3/4', b'inputs/5', b'top'):
-            writer.put(key, pack_array(ARRAYS[b'f/0']))
-        writer.finish()
-    database = open_raw(tmp_path / 'a')
+    keys = (b'in/1', b'input/2', b'input/3/4', b'inputs/5', b'top')
+    database = open_raw(write_database(tmp_path / 'a', dict.fromkeys(keys, pack_array(ARRAYS[b'f/0']))))
     assert [list(database.stems(folder)) for folder in ('input', 'in', '', 'g')] == [['2'], ['1'], ['top'], []]
 
 
@@ -70,9 +63,7 @@ def test_a_replaced_database_is_not_taken_for_the_old_one(path):
     old = open_raw(path)
     aside = path.with_name('old')
     path.rename(aside)
-    with LmdbWriter(path, expected_bytes=0, settings={'codec': 'raw'}) as writer:
-        writer.put(b'new', pack_array(ARRAYS[b'f/0']))
-        writer.finish()
+    write_database(path, {b'new': pack_array(ARRAYS[b'f/0'])})
     assert list(open_raw(path).iter_keys()) == [b'new']
     assert list(old.iter_keys()) == sorted(ARRAYS)
 
