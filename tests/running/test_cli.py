@@ -1,5 +1,6 @@
 """Real runs of the real commands."""
 
+import csv
 import shutil
 
 import cv2
@@ -26,6 +27,23 @@ def test_results_and_panels_stand_side_by_side(trained):
     for path in images:
         assert cv2.imread(str(path)).shape == (32, 32, 3)
         assert cv2.imread(str(path.with_name(f'{path.stem}_panel.png'))).shape[1] > 5 * 32
+
+
+def test_testing_writes_scores_of_the_network_and_of_the_baselines(trained, options, write_options, tmp_path):
+    weights = trained.folder / 'models/net_g_latest.pth'
+    test = {key: options[key] for key in ('model_type', 'scale', 'num_gpu', 'manual_seed', 'network_g')}
+    test |= {'name': 'tiny_test', 'path': {'pretrain_network_g': str(weights), 'param_key_g': 'params_ema'}}
+    test |= {'datasets': {'test': {**options['datasets']['val'], 'name': 'set', 'batch_size_per_gpu': 2}}}
+    test |= {'val': {**options['val'], 'suffix': None}}
+    command = Command(tmp_path, 'test', '-opt', write_options(test)).succeed()
+    folder = tmp_path / 'results/tiny_test'
+    with (folder / 'metrics.csv').open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row['method'] for row in rows] == ['model', 'copy_input', 'colour_transfer', 'shading_transfer'] * 2
+    assert {row['dataset'] for row in rows} == {'set'}
+    mean = sum(float(row['psnr']) for row in rows if row['method'] == 'model') / 2
+    assert f'# psnr: {mean:.4f}' in command.output
+    assert len(list((folder / 'visualization/set').glob('*_tiny_test.png'))) == 2
 
 
 def test_a_run_goes_on_from_the_newest_whole_pair_wherever_its_folder_is(trained, options, write_options, tmp_path):
