@@ -141,14 +141,24 @@ def basicsr(tmp_path):
 
 
 @pytest.fixture
-def run_script(monkeypatch, capsys):
-    """Run a script's ``main`` with arguments; returns its exit status (or last message), output and errors."""
+def run_main(monkeypatch):
+    """Run a script's ``main`` with arguments; whatever ends it is raised."""
 
     def run(name, *arguments):
         monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, arguments)])
+        importlib.import_module(f's3net_plugin.commands.{name}').main()
+
+    return run
+
+
+@pytest.fixture
+def run_script(run_main, capsys):
+    """The same; returns its exit status (or last message), output and errors."""
+
+    def run(name, *arguments):
         status = 0
         try:
-            importlib.import_module(f's3net_plugin.commands.{name}').main()
+            run_main(name, *arguments)
         except SystemExit as ended:
             status = ended.code
         return status, *capsys.readouterr()

@@ -9,13 +9,12 @@ Ends with status 0 if nothing is wrong, 1 if something is, 2 if there is no data
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s3net_plugin.commands.arguments import LAYOUTS, command, output_file
+from s3net_plugin.commands.arguments import LAYOUTS, command, output_file, write_json
 
 if TYPE_CHECKING:
     from s3net_plugin.data.validate_dataset import DatasetReport
@@ -53,15 +52,13 @@ def main() -> None:
     args = parse_arguments()
     # imported here since it takes seconds, which --help should not
     from s3net_plugin.data.validate_dataset import validate_dataset
-    from s3net_plugin.utils.files import atomic_write
 
     try:
-        options = {name: getattr(args, name) for name in ('layout', 'target_images', 'workers')}
-        report = validate_dataset(args.dataroot, **options)
+        report = validate_dataset(
+            args.dataroot, layout=args.layout, target_images=args.target_images, workers=args.workers
+        )
         print_report(report)
-        if args.json:
-            with atomic_write(args.json) as aside:
-                aside.write_text(json.dumps(report.as_json(), indent=1))
+        write_json(args.json, report.as_json())
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)

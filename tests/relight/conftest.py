@@ -6,25 +6,9 @@ import torch
 from basicsr.archs import build_network
 
 import s3net_plugin  # noqa: F401  registers S3Net
-from s3net_plugin.commands import pack_weights, prepare_depth, relight
 
 ROOT = Path(__file__).parents[2]
 RENDERED = ROOT / 'tests/assets/rendered'
-
-
-@pytest.fixture(scope='session')
-def relight_script():
-    return relight
-
-
-@pytest.fixture
-def pack_weights_script():
-    return pack_weights
-
-
-@pytest.fixture(scope='session')
-def prepare_depth_script():
-    return prepare_depth
 
 
 @pytest.fixture

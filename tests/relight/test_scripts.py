@@ -30,14 +30,14 @@ def folders(tmp_path, scene):
 
 
 @pytest.fixture
-def relight(relight_script, folders, checkpoints):
+def relight(run_main, folders, checkpoints):
     """Run the script in ``folders``: an option's value is a file there."""
 
     def run(*flags, checkpoint='guided', **options):
-        argv = ['--checkpoint', str(checkpoints / f'{checkpoint}.pth'), '--work-size', '64', '--device', 'cpu', *flags]
+        argv = ['--checkpoint', checkpoints / f'{checkpoint}.pth', '--work-size', 64, '--device', 'cpu', *flags]
         for name, value in options.items():
-            argv += [f'--{name.replace("_", "-")}', str(folders / value)]
-        relight_script.main(argv)
+            argv += [f'--{name.replace("_", "-")}', folders / value]
+        run_main('relight', *argv)
 
     return run
 
@@ -167,32 +167,32 @@ def test_side_too_long_for_the_output_is_named_before_any_network_runs(relight, 
     assert 'wide.webp: cannot be written: WebP holds 16383 pixels a side, this has 16400' in capsys.readouterr().err
 
 
-def test_far_over_near_of_the_user_reaches_the_shadows(relight_script, folders):
-    argv = ['--method', 'shading', '--light', 'E', '--device', 'cpu', '--input', str(folders / 'photos/b.png')]
-    argv += ['--input-depth', str(RENDERED / 'scene_depth.png')]
+def test_far_over_near_of_the_user_reaches_the_shadows(run_main, folders):
+    argv = ['--method', 'shading', '--light', 'E', '--device', 'cpu', '--input', folders / 'photos/b.png']
+    argv += ['--input-depth', RENDERED / 'scene_depth.png']
     Image.fromarray(smooth_noise((120, 120))).save(folders / 'photos/b.png')
     results = []
     for ratio in ('1.5', '4', None):
         output = folders / f'{ratio}.png'
-        relight_script.main([*argv, '--output', str(output), *(['--far-over-near', ratio] if ratio else [])])
+        run_main('relight', *argv, '--output', output, *(['--far-over-near', ratio] if ratio else []))
         results.append(np.asarray(Image.open(output)).astype(int))
     shallow, four, default = results
     np.testing.assert_array_equal(four, default)  # what the closed form assumes
     assert np.abs(shallow - four).max() > 20
 
 
-def test_prepare_depth_names_disparity_that_is_not_finite(prepare_depth_script, tmp_path, capsys):
+def test_prepare_depth_names_disparity_that_is_not_finite(run_main, tmp_path, capsys):
     np.save(tmp_path / 'map.npy', np.float32([[np.nan, 20, 30, 40]]))
-    prepare_depth_script.main([str(tmp_path / 'map.npy'), str(tmp_path / 'out.png'), '--from', 'disparity'])
+    run_main('prepare_depth', tmp_path / 'map.npy', tmp_path / 'out.png', '--from', 'disparity')
     assert 'map.npy: 25% of it is not finite and counts as the farthest' in capsys.readouterr().err
     assert cv2.imread(str(tmp_path / 'out.png'), cv2.IMREAD_UNCHANGED)[0].tolist()[::3] == [65535, 0]
 
 
-def test_prepare_depth_of_photos_serves_relighting(prepare_depth_script, relight, folders, depth_models, capsys):
+def test_prepare_depth_of_photos_serves_relighting(run_main, relight, folders, depth_models, capsys):
     (folders / 'photos/broken.jpg').write_bytes(b'junk')
-    argv = [str(folders / 'photos'), str(folders / 'made'), '--depth-model', str(depth_models / 'relative')]
+    argv = [folders / 'photos', folders / 'made', '--depth-model', depth_models / 'relative']
     with pytest.raises(SystemExit, match='1 could not be made'):
-        prepare_depth_script.main([*argv, '--size', '100', '--device', 'cpu'])
+        run_main('prepare_depth', *argv, '--size', '100', '--device', 'cpu')
     assert 'broken.jpg' in capsys.readouterr().err
     made = {path.name: cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in (folders / 'made').iterdir()}
     assert {name: depth.shape for name, depth in made.items()} == {'a.png': (100, 100), 'b.png': (75, 100)}
@@ -201,30 +201,30 @@ def test_prepare_depth_of_photos_serves_relighting(prepare_depth_script, relight
 
 
 @pytest.mark.parametrize(('kind', 'nearest'), [('disparity', 3), ('depth', 0)])
-def test_prepare_depth_of_maps(prepare_depth_script, tmp_path, kind, nearest):
+def test_prepare_depth_of_maps(run_main, tmp_path, kind, nearest):
     np.save(tmp_path / 'map.npy', np.float32([[10, 20, 30, 40]]))
-    prepare_depth_script.main([str(tmp_path / 'map.npy'), str(tmp_path / 'out.png'), '--from', kind])
+    run_main('prepare_depth', tmp_path / 'map.npy', tmp_path / 'out.png', '--from', kind)
     depth = cv2.imread(str(tmp_path / 'out.png'), cv2.IMREAD_UNCHANGED)
     assert depth[0, nearest] == 0
     assert depth[0, 3 - nearest] == 65535
     with pytest.raises(SystemExit, match='1 could not be made'):
-        prepare_depth_script.main([str(tmp_path / 'map.npy'), str(tmp_path / 'out.png'), '--from', kind])
+        run_main('prepare_depth', tmp_path / 'map.npy', tmp_path / 'out.png', '--from', kind)
 
 
 @pytest.mark.parametrize(('source', 'output'), [('map.npy', 'one.jpg'), ('map.npy', 'map.npy'), ('.', 'all.png')])
-def test_prepare_depth_makes_no_folder_named_like_a_file(prepare_depth_script, tmp_path, source, output):
+def test_prepare_depth_makes_no_folder_named_like_a_file(run_main, tmp_path, source, output):
     np.save(tmp_path / 'map.npy', np.float32([[10, 20]]))
     with pytest.raises(SystemExit, match=rf'{output}: is a file or named like one; OUTPUT is a \.png for one map'):
-        prepare_depth_script.main([str(tmp_path / source), str(tmp_path / output), '--from', 'depth'])
+        run_main('prepare_depth', tmp_path / source, tmp_path / output, '--from', 'depth')
     assert [path.name for path in tmp_path.iterdir()] == ['map.npy']
 
 
-def test_sources_of_one_map_are_named_and_nothing_is_lost(prepare_depth_script, tmp_path, capsys):
+def test_sources_of_one_map_are_named_and_nothing_is_lost(run_main, tmp_path, capsys):
     np.save(tmp_path / 'IMG_1.npy', np.float32([[1, 2]]))
     cv2.imwrite(str(tmp_path / 'IMG_1.png'), np.uint16([[9, 8]]))
     np.save(tmp_path / 'IMG_2.npy', np.float32([[1, 2]]))
     with pytest.raises(SystemExit, match='1 could not be made'):
-        prepare_depth_script.main([str(tmp_path), str(tmp_path / 'out'), '--from', 'depth', '--force'])
+        run_main('prepare_depth', tmp_path, tmp_path / 'out', '--from', 'depth', '--force')
     err = capsys.readouterr().err
     assert 'IMG_1.npy and ' in err
     assert 'IMG_1.png: would all become' in err
