@@ -133,12 +133,11 @@ class RelightService:
         write_depth(path, read_depth(guide_depth, photo.pixels.shape[:2]))
         return small, path
 
-    def sample(self) -> tuple[Path, Path]:
-        """Return files of the photo in the package and of its depth."""
-        photo, depth = self._new_file('sample.jpg'), self._new_file('sample_depth.png')
-        shutil.copy(SAMPLE / 'photo.jpg', photo)
-        shutil.copy(SAMPLE / 'depth.png', depth)
-        return photo, depth
+    def sample(self) -> tuple[str, str]:
+        """Return paths of copies of the photo in the package and of its depth."""
+        photo = shutil.copy(SAMPLE / 'photo.jpg', self._new_file('sample.jpg'))
+        depth = shutil.copy(SAMPLE / 'depth.png', self._new_file('sample_depth.png'))
+        return str(photo), str(depth)
 
     @staticmethod
     def preview(direction: str, temperature: float) -> np.ndarray:

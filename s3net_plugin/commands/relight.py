@@ -202,7 +202,7 @@ def sweep(args: argparse.Namespace) -> int:
     args.output.mkdir(parents=True, exist_ok=True)
     photo = to_srgb(to_bytes(seen.rgb), original.icc_profile)
     relit = [one._replace(result=to_srgb(one.result, original.icc_profile)) for one in relit]
-    write_photo(sheet_path, Photo(contact_sheet(photo, relit), None, None, b''))
+    write_photo(sheet_path, Photo(contact_sheet(photo, relit)))
     write_animation(animation_path, frames(photo, relit))
     return len(guides) - len(relit) + len(problems)
 

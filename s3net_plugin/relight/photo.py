@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,9 +31,8 @@ from s3net_plugin.relight.tiff import (
     single_page,
 )
 
-SUFFIXES = (
-    *('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.webp', '.tif', '.tiff', '.bmp', '.avif', '.heic', '.heif', '.hif'),
-)
+JPEG_SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.jfif')
+SUFFIXES = (*JPEG_SUFFIXES, '.png', '.webp', '.tif', '.tiff', '.bmp', '.avif', '.heic', '.heif', '.hif')
 RAW_SUFFIXES = ('.dng', '.nef', '.cr2', '.cr3', '.arw', '.raf', '.orf', '.rw2', '.pef', '.srw')
 OTHER_SUFFIXES = (*RAW_SUFFIXES, '.gif', '.jxl', '.jp2', '.psd', '.svg', '.tga', '.ppm')  # pictures that are not read
 
@@ -57,9 +57,9 @@ class Photo:
     """
 
     pixels: np.ndarray
-    alpha: np.ndarray | None
-    icc_profile: bytes | None
-    exif: bytes
+    alpha: np.ndarray | None = None
+    icc_profile: bytes | None = None
+    exif: bytes = b''
 
 
 def read_photo(path: str | Path, max_pixels: float = math.inf) -> Photo:
@@ -153,9 +153,9 @@ def _reader(head: bytes) -> Callable[[Path, float], _Stored]:
     if head.startswith(MAGIC):
         return _read_tiff
     if head[:4] == b'RIFF' and head[8:12] == b'WEBP':
-        return lambda path, most: _read_other(WebPImagePlugin.WebPImageFile, path, most)
+        return partial(_read_other, WebPImagePlugin.WebPImageFile)
     if head.startswith(b'BM'):
-        return lambda path, most: _read_other(BmpImagePlugin.BmpImageFile, path, most)
+        return partial(_read_other, BmpImagePlugin.BmpImageFile)
     if brand in (b'avif', b'avis'):
         return _read_avif
     if brand in (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1'):

@@ -13,15 +13,14 @@ import numpy as np
 from PIL import Image
 
 from s3net_plugin.relight import exif
-from s3net_plugin.relight.photo import Photo
+from s3net_plugin.relight.photo import JPEG_SUFFIXES, Photo
 from s3net_plugin.relight.tiff import write_tiff
 from s3net_plugin.utils.files import atomic_write
 
-_JPEG = ('.jpg', '.jpeg', '.jpe', '.jfif')
-WRITTEN_SUFFIXES = (*_JPEG, '.png', '.webp', '.tif', '.tiff')
+WRITTEN_SUFFIXES = (*JPEG_SUFFIXES, '.png', '.webp', '.tif', '.tiff')
 
 _MOST_IN_JPEG = 2**16 - 1 - 2  # bytes of EXIF: a segment's length has 16 bits and counts itself
-_LONGEST_SIDE = {**dict.fromkeys(_JPEG, ('JPEG', 65500)), '.webp': ('WebP', 16383)}
+_LONGEST_SIDE = {**dict.fromkeys(JPEG_SUFFIXES, ('JPEG', 65500)), '.webp': ('WebP', 16383)}
 _STRIP_ROWS = 256
 _log = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ def _encode(photo: Photo, path: Path, file: BinaryIO) -> None:
         write_tiff(file, photo.pixels, photo.alpha, photo.exif.removeprefix(exif.PREFIX), photo.icc_profile)
     elif suffix == '.png':
         _write_png(file, photo)
-    elif suffix in _JPEG:
+    elif suffix in JPEG_SUFFIXES:
         block = _exif_for_jpeg(photo.exif, path)
         picture = Image.fromarray(_to_8_bit(photo.pixels))
         picture.save(file, 'JPEG', icc_profile=photo.icc_profile, exif=block, quality=95, subsampling=0)

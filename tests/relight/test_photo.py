@@ -74,7 +74,7 @@ def test_16_bit_keeps_every_value(tmp_path, suffix, channels, orientation):
 @pytest.mark.parametrize('suffix', ['.jpg', '.webp'])
 def test_16_bit_is_rounded_to_8_where_the_format_has_no_more(tmp_path, suffix):
     pixels = np.asarray(gradient()).astype(np.uint16) * 257
-    write_photo(tmp_path / f'out{suffix}', Photo(pixels, None, None, b''))
+    write_photo(tmp_path / f'out{suffix}', Photo(pixels))
     again = read_photo(tmp_path / f'out{suffix}').pixels
     assert again.dtype == np.uint8
     assert np.abs(again.astype(int) - np.asarray(gradient())).mean() < 3
@@ -166,11 +166,11 @@ def test_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Image.Image, 'save', disk_is_full)
     with pytest.raises(OSError, match=r'out\.webp: cannot be written: No space left on device$'):
-        write_photo(tmp_path / 'out.webp', Photo(np.zeros((4, 4, 3), np.uint8), None, None, b''))
+        write_photo(tmp_path / 'out.webp', Photo(np.zeros((4, 4, 3), np.uint8)))
     assert [path.name for path in tmp_path.iterdir()] == ['out.webp']
     assert (tmp_path / 'out.webp').read_bytes() == before
 
 
 def test_unknown_suffix_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r'out\.bmp.*\.png'):
-        write_photo(tmp_path / 'out.bmp', Photo(np.zeros((4, 4, 3), np.uint8), None, None, b''))
+        write_photo(tmp_path / 'out.bmp', Photo(np.zeros((4, 4, 3), np.uint8)))
