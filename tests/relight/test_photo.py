@@ -1,17 +1,16 @@
 import errno
 import io
-import zlib
 
 import cv2
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from s3net_plugin.relight.photo import Photo, read_photo, upright
 from s3net_plugin.relight.photo_writing import write_photo
+from tests.relight.pictures import SRGB, png_chunks
 
 SUFFIXES = ('.jpg', '.png', '.webp', '.tif')
-ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
 
 
 def camera_exif(orientation):
@@ -61,11 +60,11 @@ def test_16_bit_keeps_every_value(tmp_path, suffix, channels, orientation):
     photo = read_photo(tmp_path / f'plain{suffix}')
     rgb = np.dstack([stored] * 3) if channels == 1 else stored
     np.testing.assert_array_equal(photo.pixels, rgb[..., :3])
-    turned = Photo(photo.pixels, photo.alpha, ICC, camera_exif(orientation))
+    turned = Photo(photo.pixels, photo.alpha, SRGB, camera_exif(orientation))
     write_photo(tmp_path / f'out{suffix}', turned)
     again = read_photo(tmp_path / f'out{suffix}')
     np.testing.assert_array_equal(again.pixels, upright(photo.pixels, orientation))
-    assert again.icc_profile == ICC
+    assert again.icc_profile == SRGB
     assert (again.alpha is None) == (channels != 4)
     if again.alpha is not None:
         np.testing.assert_array_equal(again.alpha, upright(rgb[..., 3], orientation))
@@ -146,9 +145,8 @@ def test_missing_photo_is_named(tmp_path):
 def test_bomb_is_refused_by_its_header(tmp_path):
     """A PNG of 4 gigapixels that holds no pixels: only its header can be the reason."""
     small = encoded('PNG')
-    header = np.array([65500, 65500], '>u4').tobytes()
-    ihdr = b'IHDR' + header + small[24:29]
-    (tmp_path / 'bomb.png').write_bytes(small[:12] + ihdr + zlib.crc32(ihdr).to_bytes(4, 'big') + small[33:])
+    header = np.array([65500, 65500], '>u4').tobytes() + small[24:29]
+    (tmp_path / 'bomb.png').write_bytes(small[:8] + png_chunks((b'IHDR', header)) + small[33:])
     with pytest.raises(ValueError, match=r'bomb\.png: more than \d+ megapixels'):
         read_photo(tmp_path / 'bomb.png')
     gradient().save(tmp_path / 'small.png')

@@ -1,6 +1,5 @@
 import io
 import shutil
-import struct
 
 import cv2
 import numpy as np
@@ -11,7 +10,7 @@ from PIL import Image, ImageCms
 from s3net_plugin.archs.deploy import fast_precision
 from s3net_plugin.relight.photo import read_photo
 from tests.relight.conftest import RENDERED
-from tests.relight.pictures import smooth_noise
+from tests.relight.pictures import icc_gamma, icc_profile, icc_xyz, smooth_noise
 
 
 @pytest.fixture
@@ -232,20 +231,10 @@ def test_sources_of_one_map_are_named_and_nothing_is_lost(run_main, tmp_path, ca
 
 
 def display_p3():
-    """An ICC profile with P3's primaries and the curve of gamma 2.2, and what Pillow makes sRGB of it."""
+    """An ICC profile with P3's primaries and the curve of gamma 2.2."""
     primaries = {b'rXYZ': (33759, 15807, -69), b'gXYZ': (19137, 45361, 2774), b'bXYZ': (10287, 4369, 51355)}
-    parts = {tag: b'XYZ \0\0\0\0' + struct.pack('>3i', *xyz) for tag, xyz in primaries.items()}
-    parts |= {tag: b'curv\0\0\0\0' + struct.pack('>IHH', 1, 563, 0) for tag in (b'rTRC', b'gTRC', b'bTRC')}
-    parts[b'wtpt'] = b'XYZ \0\0\0\0' + struct.pack('>3i', 63190, 65536, 54061)
-    parts[b'desc'] = b'desc\0\0\0\0' + struct.pack('>I', 3) + b'P3\0' + bytes(79)
-    parts = {tag: value + bytes(-len(value) % 4) for tag, value in parts.items()}
-    at, table = 132 + 12 * len(parts), struct.pack('>I', len(parts))
-    for tag, value in parts.items():
-        table += struct.pack('>4sII', tag, at, len(value))
-        at += len(value)
-    head = struct.pack('>I4sI', at, b'lcms', 0x02100000) + b'mntrRGB XYZ ' + bytes(12) + b'acsp' + bytes(28)
-    head += struct.pack('>3i', 63190, 65536, 54061)
-    return head.ljust(128, b'\0') + table + b''.join(parts.values())
+    curves = dict.fromkeys((b'rTRC', b'gTRC', b'bTRC'), icc_gamma(2.2))
+    return icc_profile(b'RGB ', {tag: icc_xyz(*xyz) for tag, xyz in primaries.items()} | curves)
 
 
 def as_srgb(rgb):

@@ -1,8 +1,6 @@
 """Unusual pictures are right or refused by name, never silently wrong."""
 
 import importlib.util
-import struct
-import zlib
 
 import cv2
 import numpy as np
@@ -13,7 +11,7 @@ from PIL import Image, features
 from s3net_plugin.relight import photo as photo_module
 from s3net_plugin.relight.photo import Photo, read_photo
 from s3net_plugin.relight.photo_writing import write_photo
-from tests.relight.pictures import RAMPS
+from tests.relight.pictures import RAMPS, png_chunks
 
 DEEP = RAMPS.astype(np.uint16) * 257
 ALPHA = np.linspace(20000, 65535, 64 * 96).astype(np.uint16).reshape(64, 96)
@@ -157,8 +155,7 @@ def test_16_bit_png_keeps_its_transparent_colour(tmp_path):
     for name, pixels, clear in (('rgb', DEEP, DEEP[3, 5]), ('grey', DEEP[..., 0], DEEP[3, 5, :1])):
         order = pixels[..., ::-1] if pixels.ndim == 3 else pixels
         content = cv2.imencode('.png', np.ascontiguousarray(order))[1].tobytes()
-        body = b'tRNS' + clear.astype('>u2').tobytes()
-        chunk = struct.pack('>I', len(body) - 4) + body + struct.pack('>I', zlib.crc32(body))
+        chunk = png_chunks((b'tRNS', clear.astype('>u2').tobytes()))
         (tmp_path / f'{name}.png').write_bytes(content[:33] + chunk + content[33:])
         photo = read_photo(tmp_path / f'{name}.png')
         is_clear = (np.dstack([pixels]) == clear).all(axis=-1)
