@@ -53,7 +53,7 @@ class Photo:
     """A photo, upright.
 
     ``pixels`` is RGB of shape (H, W, 3), uint8 or uint16, and ``alpha`` (H, W) of the same type. ``icc_profile`` is one
-    for RGB. ``exif`` starts with ``Exif`` and says that the picture is upright; it is empty if there is none.
+    for RGB. ``exif`` is a block that says that the picture is upright; it is empty if there is none.
     """
 
     pixels: np.ndarray
@@ -108,7 +108,7 @@ class _Stored(NamedTuple):
 
 
 def _finished(stored: _Stored, path: Path) -> Photo:
-    pixels, alpha, block, profile = stored.pixels, stored.alpha, stored.exif.removeprefix(exif.PREFIX), b''
+    pixels, alpha, block, profile = stored.pixels, stored.alpha, stored.exif, b''
     orientation = stored.orientation or 1
     try:
         if block and stored.orientation is None:
@@ -119,7 +119,7 @@ def _finished(stored: _Stored, path: Path) -> Photo:
         if block:
             patched = bytearray(block)
             exif.set_upright(patched, turned=orientation in _TURNED)
-            block = exif.PREFIX + patched
+            block = bytes(patched)
     except ValueError as error:
         block = b''
         _log.warning('%s: its EXIF is damaged and left out: %s', path, error)
@@ -250,7 +250,8 @@ def _read_heif(path: Path, max_pixels: float) -> _Stored:
 def _read_other(plugin: Callable[[io.BytesIO], Image.Image], path: Path, max_pixels: float) -> _Stored:
     """Read what Pillow opens without a look at what is said beside the pixels."""
     with plugin(io.BytesIO(path.read_bytes())) as image:
-        said = Parts(b'', image.info.get('exif') or b'', image.info.get('icc_profile') or b'')
+        block = (image.info.get('exif') or b'').removeprefix(exif.PREFIX)
+        said = Parts(b'', block, image.info.get('icc_profile') or b'')
         return _decoded(image, said, path, max_pixels)
 
 

@@ -131,7 +131,7 @@ GPS = {1: (ASCII, 2, b'N\0')}
 def test_exif_and_profile_are_the_same_bytes_whatever_the_format(tmp_path, source, target):
     block, icc = exif_block(MAIN, FIELDS, GPS), SRGB
     if source == '.tif':
-        write_photo(tmp_path / 'in.tif', Photo(RAMPS, None, icc, b'Exif\0\0' + block))
+        write_photo(tmp_path / 'in.tif', Photo(RAMPS, None, icc, block))
     else:
         Image.fromarray(RAMPS).save(tmp_path / f'in{source}', exif=b'Exif\0\0' + block, icc_profile=icc)
     photo = read_photo(tmp_path / f'in{source}')
