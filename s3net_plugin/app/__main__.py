@@ -53,9 +53,11 @@ def make_service(args: argparse.Namespace, folder: Path) -> RelightService:
 
     relighter = make_relighter(args)
     say_precision(relighter.precision, args.device)
-    guides = files_in(args.guides) if args.guides else []
-    for problem in left_out(args.guides) if args.guides else []:
-        report(problem)
+    guides: list[Path] = []
+    if args.guides:
+        guides = files_in(args.guides)
+        for problem in left_out(args.guides):
+            report(problem)
     try:
         estimate = DepthEstimator(args.depth_model, device=args.device, far_over_near=args.far_over_near)
     except (ImportError, FileNotFoundError) as error:

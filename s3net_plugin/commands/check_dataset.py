@@ -12,12 +12,8 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from s3net_plugin.commands.arguments import LAYOUTS, command, output_file, write_json
-
-if TYPE_CHECKING:
-    from s3net_plugin.data.validate_dataset import DatasetReport
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -34,30 +30,23 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def print_report(report: DatasetReport) -> None:
-    """Print every problem, then a table of how many there are."""
-    from s3net_plugin.data.validate_dataset import KINDS
-
-    for problem in report.problems:
-        print(f'{problem.kind}: {problem.name}: {problem.detail}')
-    print(f'{report.dataroot} ({report.backend}, layout {report.layout}):', end=' ')
-    print(f'{report.images} images, {report.depth_maps} depth maps, {len(report.problems)} problems')
-    for kind, count in report.counts().items():
-        print(f'{count:8}  {kind:18} {KINDS[kind]}')
-
-
 @command()
 def main() -> None:
     """Check, report, and set the exit status."""
     args = parse_arguments()
     # imported here since it takes seconds, which --help should not
-    from s3net_plugin.data.validate_dataset import validate_dataset
+    from s3net_plugin.data.validate_dataset import KINDS, validate_dataset
 
     try:
         report = validate_dataset(
             args.dataroot, layout=args.layout, target_images=args.target_images, workers=args.workers
         )
-        print_report(report)
+        for problem in report.problems:
+            print(f'{problem.kind}: {problem.name}: {problem.detail}')
+        print(f'{report.dataroot} ({report.backend}, layout {report.layout}):', end=' ')
+        print(f'{report.images} images, {report.depth_maps} depth maps, {len(report.problems)} problems')
+        for kind, count in report.counts().items():
+            print(f'{count:8}  {kind:18} {KINDS[kind]}')
         write_json(args.json, report.as_json())
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from s3net_plugin.relight.relighter import Estimate, Relighter
 
 ALL_LIGHTS = Path('lights')  # as --sweep
-WHICH_LIGHT = f'--light ({", ".join(DIRECTIONS)}), --temperature, --guide or --sweep'
 USAGE = """%(prog)s --input PHOTO|DIR --output PHOTO|DIR
                   [--light DIRECTION] [--temperature K] | [--guide PHOTO|DIR] | [--sweep DIR|lights] [options]"""
 
@@ -121,7 +120,7 @@ def open_relighter(args: argparse.Namespace, *, guided: bool) -> Relighter:
 
     relighter = make_relighter(args, ClosedForm() if args.method == 'shading' else None)
     if relighter.needs_guide and not guided:
-        raise ValueError(f'which light? Give {WHICH_LIGHT}')
+        raise ValueError(f'which light? Give --light ({", ".join(DIRECTIONS)}), --temperature, --guide or --sweep')
     relighter.check_guide(guided)
     if args.method == 'network':
         say_precision(relighter.precision, args.device)
