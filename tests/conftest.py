@@ -22,6 +22,7 @@ from s3net_plugin.rendering.light import encode_srgb, sun_ray, temperature_rgb
 from tests.skips import pytest_runtest_makereport  # noqa: F401  (a hook)
 
 ROOT = Path(__file__).parents[1]
+RENDERED = ROOT / 'tests/assets/rendered'  # pictures of one scene and one guide, and their depth
 
 
 @pytest.fixture(scope='session')

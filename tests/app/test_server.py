@@ -12,7 +12,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.app.conftest import RENDERED
+from tests.conftest import RENDERED
 
 
 def post(url, body, content_type='application/json'):

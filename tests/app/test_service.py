@@ -13,8 +13,8 @@ from s3net_plugin.archs import pretrained
 from s3net_plugin.archs.load import load_network
 from s3net_plugin.relight.lights import GUIDES, Light
 from s3net_plugin.relight.relighter import Relighter
-from tests.app.conftest import RENDERED, WORK_SIZE
-from tests.conftest import ROOT
+from tests.app.conftest import WORK_SIZE
+from tests.conftest import RENDERED, ROOT
 
 
 @pytest.fixture

@@ -1,24 +1,19 @@
-from pathlib import Path
-
 import cv2
 import pytest
 import torch
 from basicsr.archs import build_network
 
-import s3net_plugin  # noqa: F401  registers S3Net
-
-ROOT = Path(__file__).parents[2]
-RENDERED = ROOT / 'tests/assets/rendered'
+from tests.conftest import RENDERED
 
 
 @pytest.fixture
 def scene():
-    """One rendered scene under two lights, RGB uint8, and the folder it comes from."""
+    """One rendered scene under two lights, RGB uint8."""
 
     def read(name):
         return cv2.cvtColor(cv2.imread(str(RENDERED / name)), cv2.COLOR_BGR2RGB)
 
-    return {'input': read('scene_4500_E.png'), 'target': read('scene_2500_NW.png'), 'folder': RENDERED}
+    return {'input': read('scene_4500_E.png'), 'target': read('scene_2500_NW.png')}
 
 
 @pytest.fixture(scope='session')

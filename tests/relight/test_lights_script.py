@@ -9,7 +9,7 @@ from PIL import Image
 from s3net_plugin.archs import pretrained
 from s3net_plugin.relight.photo import read_photo
 from s3net_plugin.rendering.light import DIRECTIONS, LUMINANCE
-from tests.relight.conftest import RENDERED
+from tests.conftest import RENDERED
 
 DEPTH = ('--input-depth', RENDERED / 'scene_depth.png')
 NW = RENDERED / 'scene_2500_NW.png'  # the scene with its sun in the north-west; in the east: scene_4500_E.png

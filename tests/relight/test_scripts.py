@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 
 from s3net_plugin.archs.deploy import fast_precision
 from s3net_plugin.relight.photo import read_photo
-from tests.relight.conftest import RENDERED
+from tests.conftest import RENDERED
 from tests.relight.pictures import icc_gamma, icc_profile, icc_xyz, smooth_noise
 
 
