@@ -17,7 +17,6 @@ from s3net_plugin.commands.arguments import LAYOUTS, command, output_file, write
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('dataroot', type=Path, help='folder of images or databases, as in option files')
     parser.add_argument('--layout', choices=('auto', *LAYOUTS), default='auto', help='default: told by the files')
@@ -32,7 +31,6 @@ def parse_arguments() -> argparse.Namespace:
 
 @command()
 def main() -> None:
-    """Check, report, and set the exit status."""
     args = parse_arguments()
     # imported here since it takes seconds, which --help should not
     from s3net_plugin.data.validate_dataset import KINDS, validate_dataset

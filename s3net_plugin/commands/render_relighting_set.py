@@ -16,7 +16,6 @@ from s3net_plugin.commands.arguments import LAYOUTS, VARIANTS, command, shard
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--output', type=Path, required=True, help='folder to write')
     parser.add_argument('--scenes', type=int, default=16, help='number of scenes, 40 images each (default: 16)')
@@ -60,7 +59,6 @@ def parse_arguments() -> argparse.Namespace:
 
 @command('stopped; run the same command to go on')
 def main() -> None:
-    """Render, or copy; end with one line if that cannot be done."""
     args = parse_arguments()
     # imported here since it takes seconds, which --help should not
     from s3net_plugin.rendering.folder import Settings
