@@ -229,9 +229,8 @@ def _photo(settings: BenchmarkSettings, *, cold: bool) -> Case:
 
 def plain_loss(name: str, device: torch.device) -> Criterion:
     """Build one of the three losses in the plain way."""
-    if name == 'perceptual':
-        return PlainPerceptual(S3NetPerceptualLoss(weights='random')).to(device)
-    return {'charbonnier': PlainCharbonnier, 'wssim': PlainWaveletSSIM}[name]().to(device)
+    losses = {'charbonnier': PlainCharbonnier, 'wssim': PlainWaveletSSIM, 'perceptual': PlainPerceptual}
+    return losses[name]().to(device)
 
 
 def plain_criteria(device: torch.device) -> list[tuple[float, Criterion]]:

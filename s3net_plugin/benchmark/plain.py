@@ -6,7 +6,6 @@ are TF32 in convolutions) and glibc's allocator as it comes. Windows, filters an
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Sequence
 
@@ -73,11 +72,12 @@ class PlainWaveletSSIM(nn.Module):
 
 
 class PlainPerceptual(nn.Module):
-    """Frozen VGG19 in float32 NCHW, on the weights of ``loss``."""
+    """Frozen VGG19 in float32 NCHW, on the random weights of ``S3NetPerceptualLoss``, which are always the same."""
 
-    def __init__(self, loss: S3NetPerceptualLoss) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.features = copy.deepcopy(loss.vgg.features).to(memory_format=torch.contiguous_format)
+        loss = S3NetPerceptualLoss(weights='random')
+        self.features = loss.vgg.features.to(memory_format=torch.contiguous_format)
         self.layer_weights = loss.layer_weights
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
