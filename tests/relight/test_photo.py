@@ -110,9 +110,9 @@ def test_second_picture_of_a_phone_is_left_out(tmp_path):
     assert read_photo(tmp_path / 'in.jpg').pixels.shape == (16, 24, 3)
 
 
-def encoded(kind, **options):
+def encoded(kind):
     out = io.BytesIO()
-    gradient(size=(200, 160)).save(out, kind, **options)
+    gradient(size=(200, 160)).save(out, kind)
     return out.getvalue()
 
 

@@ -42,9 +42,9 @@ def exif_block(main, exif_fields=None, gps=None):
     return b'II*\0' + struct.pack('<I', 8) + directory(main, 8) + tail
 
 
-def jpeg(exif=b'', **options):
+def jpeg(exif=b''):
     out = io.BytesIO()
-    Image.fromarray(RAMPS).save(out, 'JPEG', quality=95, exif=b'Exif\0\0' + exif if exif else b'', **options)
+    Image.fromarray(RAMPS).save(out, 'JPEG', quality=95, exif=b'Exif\0\0' + exif if exif else b'')
     return out.getvalue()
 
 
