@@ -54,6 +54,12 @@ def command(stopped: str = 'stopped') -> Callable[[Callable[[], None]], Callable
     return decorate
 
 
+def new_parser(doc: str | None, *, prog: str | None = None, usage: str | None = None) -> argparse.ArgumentParser:
+    """Make the parser of a command: its description is the command's docstring, whose lines stay as they are."""
+    keep_lines = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(prog=prog, usage=usage, description=doc, formatter_class=keep_lines)
+
+
 def shard(text: str) -> tuple[int, int]:
     """The ``type`` of an argument ``I/N``: the task I, counted from 0, of an array of N; returns (I, N)."""
     index, _, shards = text.partition('/')

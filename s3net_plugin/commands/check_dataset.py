@@ -13,11 +13,11 @@ import os
 import sys
 from pathlib import Path
 
-from s3net_plugin.commands.arguments import LAYOUTS, command, output_file, write_json
+from s3net_plugin.commands.arguments import LAYOUTS, command, new_parser, output_file, write_json
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument('dataroot', type=Path, help='folder of images or databases, as in option files')
     parser.add_argument('--layout', choices=('auto', *LAYOUTS), default='auto', help='default: told by the files')
     parser.add_argument('--target-images', type=Path, help='folder of the target images, if not DATAROOT/target')

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from s3net_plugin.commands.arguments import add_depth_arguments, command, default_device
+from s3net_plugin.commands.arguments import add_depth_arguments, command, default_device, new_parser
 
 # What the functions import takes seconds, which --help should not.
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument('input', type=Path, metavar='INPUT', help='a photo or map, or a folder of them')
     parser.add_argument('output', type=Path, metavar='OUTPUT', help='a .png to write, or a folder')
     parser.add_argument(

@@ -25,6 +25,7 @@ from s3net_plugin.commands.arguments import (
     command,
     default_device,
     make_relighter,
+    new_parser,
     say_precision,
 )
 
@@ -38,9 +39,7 @@ USAGE = """%(prog)s --input PHOTO|DIR --output PHOTO|DIR
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, usage=USAGE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = new_parser(__doc__, usage=USAGE)
     parser.add_argument('--input', type=Path, required=True, metavar='PHOTO|DIR', help='what to relight')
     parser.add_argument(
         '--output',

@@ -12,11 +12,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from s3net_plugin.commands.arguments import LAYOUTS, VARIANTS, command, shard
+from s3net_plugin.commands.arguments import LAYOUTS, VARIANTS, command, new_parser, shard
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument('--output', type=Path, required=True, help='folder to write')
     parser.add_argument('--scenes', type=int, default=16, help='number of scenes, 40 images each (default: 16)')
     parser.add_argument('--first-scene', type=int, default=0, help='number of the first scene (default: 0)')
