@@ -36,14 +36,6 @@ def scene_files(scenes: int, side: int) -> tempfile.TemporaryDirectory[str]:
     return folder
 
 
-@functools.lru_cache(maxsize=1)
-def _weights(encoder: str) -> tuple[tempfile.TemporaryDirectory[str], Path]:
-    folder = tempfile.TemporaryDirectory(prefix='benchmark_weights_')
-    path = Path(folder.name, 'net_g.pth')
-    torch.save({'params': S3Net(encoder=encoder).state_dict()}, path)
-    return folder, path
-
-
 def test_work(
     model_type: str,
     files: tempfile.TemporaryDirectory[str],
@@ -54,6 +46,9 @@ def test_work(
     precision: str | None = None,
 ) -> Callable[[], object]:
     """Return what tests an S3Net as ``basicsr test.py`` does: load it, run it on all pictures, score them, report."""
+    weights = Path(files.name, f'{encoder}.pth')
+    if not weights.exists():
+        torch.save({'params': S3Net(encoder=encoder).state_dict()}, weights)
     dataset = {
         'name': 'benchmark',
         'phase': 'test',
@@ -76,7 +71,7 @@ def test_work(
         'manual_seed': 0,
         'network_g': {'type': 'S3Net', 'encoder': encoder},
         'path': {
-            'pretrain_network_g': str(_weights(encoder)[1]),
+            'pretrain_network_g': str(weights),
             'strict_load_g': True,
             'param_key_g': 'params',
             'results_root': f'{files.name}/results',
