@@ -42,6 +42,7 @@ def relight(run_main, folders, checkpoints):
 
 
 ONE = {'input': 'photos/a.jpg', 'guide': 'guides/a.webp', 'input_depth': 'depth/a.png', 'guide_depth': 'guide_depth'}
+MANY = {**ONE, 'input': 'photos', 'input_depth': 'depth'}
 
 
 @pytest.mark.parametrize('precision', ['auto', 'float32', 'bfloat16'])
@@ -64,8 +65,8 @@ def test_one_to_one_checkpoint_needs_no_guide(relight, folders, capsys):
 
 
 def test_folder_of_photos_under_one_guide_or_one_each(relight, folders):
-    relight(input='photos', guide='guides/a.webp', input_depth='depth', guide_depth='guide_depth', output='one')
-    relight(input='photos', guide='guides', input_depth='depth', guide_depth='guide_depth', output='each')
+    relight(**MANY, output='one')
+    relight(**{**MANY, 'guide': 'guides'}, output='each')
     for name in ('one', 'each'):
         assert sorted(path.name for path in (folders / name).iterdir()) == ['a.jpg', 'b.png']
     same, other = ((folders / f'{name}/b.png').read_bytes() for name in ('one', 'each'))
@@ -78,7 +79,7 @@ def test_bad_files_are_reported_skipped_and_counted(relight, folders, capsys):
     shutil.copy(folders / 'depth/a.png', folders / 'depth/broken.png')
     Image.fromarray(smooth_noise((64, 80))).save(folders / 'photos/lonely.png')
     with pytest.raises(SystemExit, match='2 could not be relit'):
-        relight(input='photos', guide='guides/a.webp', input_depth='depth', guide_depth='guide_depth', output='out')
+        relight(**MANY, output='out')
     assert sorted(path.name for path in (folders / 'out').iterdir()) == ['a.jpg', 'b.png']
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith('skipped: ')]
     assert len(lines) == 2
@@ -266,6 +267,6 @@ def test_any_error_of_one_photo_is_reported_and_the_others_are_relit(relight, fo
 
     monkeypatch.setattr('s3net_plugin.relight.relighter.read_photo', fails_for_b)
     with pytest.raises(SystemExit, match='1 could not be relit'):
-        relight(input='photos', guide='guides/a.webp', input_depth='depth', guide_depth='guide_depth', output='out')
+        relight(**MANY, output='out')
     assert 'b.png: AttributeError: no such thing' in capsys.readouterr().err
     assert [path.name for path in (folders / 'out').iterdir()] == ['a.jpg']
