@@ -30,15 +30,12 @@ def directory(fields, at):
 
 def exif_block(main, exif_fields=None, gps=None):
     """An EXIF block written by hand: the fields are whatever a camera might write."""
-    main = dict(main)
-    for pointer, fields in ((EXIF_POINTER, exif_fields), (GPS_POINTER, gps)):
-        if fields:
-            main[pointer] = (LONG, 1, bytes(4))
+    below = {pointer: fields for pointer, fields in ((EXIF_POINTER, exif_fields), (GPS_POINTER, gps)) if fields}
+    main = {**main, **dict.fromkeys(below, (LONG, 1, bytes(4)))}
     at, tail = 8 + len(directory(main, 8)), b''
-    for pointer, fields in ((EXIF_POINTER, exif_fields), (GPS_POINTER, gps)):
-        if fields:
-            main[pointer] = (LONG, 1, struct.pack('<I', at + len(tail)))
-            tail += directory(fields, at + len(tail))
+    for pointer, fields in below.items():
+        main[pointer] = (LONG, 1, struct.pack('<I', at + len(tail)))
+        tail += directory(fields, at + len(tail))
     return b'II*\0' + struct.pack('<I', 8) + directory(main, 8) + tail
 
 
@@ -146,8 +143,8 @@ def test_exif_and_profile_are_the_same_bytes_whatever_the_format(tmp_path, sourc
 
 def test_thumbnail_of_the_old_picture_is_left_out(tmp_path):
     thumbnail = jpeg()
-    at = 8 + len(directory(MAIN, 8))
-    block = bytearray(b'II*\0' + struct.pack('<I', 8) + directory(MAIN, 8))
+    block = bytearray(exif_block(MAIN))
+    at = len(block)
     struct.pack_into('<I', block, 8 + 2 + 12 * len(MAIN), at)
     second = {259: (SHORT, 1, b'\x06\0'), 513: (LONG, 1, struct.pack('<I', at + 42)), 514: (LONG, 1, b'\0\x02\0\0')}
     (tmp_path / 'in.jpg').write_bytes(jpeg(bytes(block) + directory(second, at) + thumbnail))
