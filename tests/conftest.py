@@ -21,6 +21,7 @@ from s3net_plugin.rendering.light import encode_srgb, sun_ray, temperature_rgb
 from tests.skips import pytest_runtest_makereport  # noqa: F401  (a hook)
 
 ROOT = Path(__file__).parents[1]
+RENDERED = ROOT / 'tests/assets/rendered'  # pictures of one scene and one guide, and their depth
 
 
 @pytest.fixture(scope='session')
@@ -134,14 +135,24 @@ def run_basicsr(folder, *arguments, timeout=120):
 
 
 @pytest.fixture
-def run_script(monkeypatch, capsys):
-    """Run a script's ``main`` with arguments; returns its exit status (or last message), output and errors."""
+def run_main(monkeypatch):
+    """Run a script's ``main`` with arguments; whatever ends it is raised."""
 
     def run(name, *arguments):
         monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, arguments)])
+        importlib.import_module(f's3net_plugin.commands.{name}').main()
+
+    return run
+
+
+@pytest.fixture
+def run_script(run_main, capsys):
+    """The same; returns its exit status (or last message), output and errors."""
+
+    def run(name, *arguments):
         status = 0
         try:
-            importlib.import_module(f's3net_plugin.commands.{name}').main()
+            run_main(name, *arguments)
         except SystemExit as ended:
             status = ended.code
         return status, *capsys.readouterr()

@@ -21,6 +21,7 @@ from s3net_plugin.commands.arguments import (
     command,
     default_device,
     make_relighter,
+    new_parser,
     say_precision,
 )
 
@@ -30,9 +31,7 @@ if TYPE_CHECKING:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog='python -m s3net_plugin.app', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = new_parser(__doc__, prog='python -m s3net_plugin.app')
     add_network_arguments(parser)
     parser.add_argument('--guides', type=Path, metavar='DIR', help='photos to choose a guide from')
     parser.add_argument('--guide-depth', type=Path, metavar='DIR', help='their depth, files named alike')
@@ -53,9 +52,11 @@ def make_service(args: argparse.Namespace, folder: Path) -> RelightService:
 
     relighter = make_relighter(args)
     say_precision(relighter.precision, args.device)
-    guides = files_in(args.guides) if args.guides else []
-    for problem in left_out(args.guides) if args.guides else []:
-        report(problem)
+    guides: list[Path] = []
+    if args.guides:
+        guides = files_in(args.guides)
+        for problem in left_out(args.guides):
+            report(problem)
     try:
         estimate = DepthEstimator(args.depth_model, device=args.device, far_over_near=args.far_over_near)
     except (ImportError, FileNotFoundError) as error:

@@ -43,7 +43,7 @@ def build_page(service: RelightService) -> gr.Blocks:
                     colour_only = gr.Checkbox(
                         label='Colour only (no depth): shadows stay where they are', visible=not service.has_estimator
                     )
-                sample.click(_sample(service), None, [photo, photo_depth], show_progress='hidden')
+                sample.click(service.sample, None, [photo, photo_depth], show_progress='hidden')
             if service.needs_guide:
                 with gr.Column():
                     light = _light(service)
@@ -166,14 +166,6 @@ def _offer(service: RelightService) -> Any:
         return guide, str(depth) if depth else None
 
     return offer
-
-
-def _sample(service: RelightService) -> Any:
-    def sample() -> tuple[str, str]:
-        photo, depth = service.sample()
-        return str(photo), str(depth)
-
-    return sample
 
 
 def _without_folders(message: str, paths: tuple[str | None, ...]) -> str:

@@ -65,8 +65,10 @@ class RelightService:
         self.needs_guide = relighter.needs_guide
         self.has_estimator = estimate is not None
         self._relighter = relighter
-        self._reader = InputReader(relighter, estimate, max_pixels=max_pixels)
-        self._flat_reader = InputReader(relighter, flat_depth, max_pixels=max_pixels)
+        self._readers = {
+            colour_only: InputReader(relighter, depth, max_pixels=max_pixels)
+            for colour_only, depth in ((False, estimate), (True, flat_depth))
+        }
         # Photo and depth used last are kept: for the next light they are neither decoded nor estimated again.
         self._input = lru_cache(maxsize=1)(self._read_input)
         self._folder = folder
@@ -112,15 +114,13 @@ class RelightService:
         if light:
             lit = guide_under(light, seen, self._relighter.cues)
         elif guide:
-            reader = self._flat_reader if colour_only else self._reader
-            lit = reader.guide(Path(guide), Path(guide_depth) if guide_depth else None)
+            lit = self._readers[colour_only].guide(Path(guide), Path(guide_depth) if guide_depth else None)
         relit = self._relighter.relight(original, seen, lit)
         write_photo(path, relit)
         return Result(_screen(original, PREVIEW), _screen(relit, PREVIEW), path)
 
     def _read_input(self, photo: str, photo_depth: str | None, colour_only: bool) -> tuple[Photo, NetworkInput]:
-        reader = self._flat_reader if colour_only else self._reader
-        return reader.input(Path(photo), Path(photo_depth) if photo_depth else None)
+        return self._readers[colour_only].input(Path(photo), Path(photo_depth) if photo_depth else None)
 
     def offered_guide(self, index: int) -> tuple[np.ndarray, Path | None]:
         """Return the guide of thumbnail ``index`` as the network needs it, (h, w, 3) uint8, and a file of its depth."""
@@ -133,12 +133,11 @@ class RelightService:
         write_depth(path, read_depth(guide_depth, photo.pixels.shape[:2]))
         return small, path
 
-    def sample(self) -> tuple[Path, Path]:
-        """Return files of the photo in the package and of its depth."""
-        photo, depth = self._new_file('sample.jpg'), self._new_file('sample_depth.png')
-        shutil.copy(SAMPLE / 'photo.jpg', photo)
-        shutil.copy(SAMPLE / 'depth.png', depth)
-        return photo, depth
+    def sample(self) -> tuple[str, str]:
+        """Return paths of copies of the photo in the package and of its depth."""
+        photo = shutil.copy(SAMPLE / 'photo.jpg', self._new_file('sample.jpg'))
+        depth = shutil.copy(SAMPLE / 'depth.png', self._new_file('sample_depth.png'))
+        return str(photo), str(depth)
 
     @staticmethod
     def preview(direction: str, temperature: float) -> np.ndarray:

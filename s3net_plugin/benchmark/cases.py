@@ -20,7 +20,7 @@ from s3net_plugin.benchmark.plain import (
     plain_shading_cues,
     plain_step,
 )
-from s3net_plugin.benchmark.runs import first_iteration, plain_first_iteration, scene_files, test_work
+from s3net_plugin.benchmark.runs import first_batch, scene_files, test_work
 from s3net_plugin.benchmark.settings import DTYPE_NAMES, BenchmarkSettings
 from s3net_plugin.losses import S3NetCharbonnierLoss, S3NetPerceptualLoss, S3NetWaveletSSIMLoss
 from s3net_plugin.models import S3NetModel
@@ -96,8 +96,7 @@ def _step(settings: BenchmarkSettings, name: str, batch: int, side: int) -> Case
         return {'lq': _images(settings, batch, 8, side, side), 'gt': _images(settings, batch, 3, side, side)}
 
     def plain() -> Work:
-        criteria = [(weight, plain_loss(loss, settings.device)) for loss, weight in LOSS_WEIGHTS.items()]
-        return plain_step(_network(settings), criteria, **data(), lr=LEARNING_RATE)
+        return plain_step(_network(settings), plain_criteria(settings.device), **data(), lr=LEARNING_RATE)
 
     def fast(settings: BenchmarkSettings) -> Fast:
         def build() -> Work:
@@ -190,15 +189,25 @@ def _first_iteration(settings: BenchmarkSettings) -> Case:
     scenes, side = settings.start_shape
     batch, settings = 2, settings._replace(compile=False)
 
-    def criteria() -> list[tuple[float, Criterion]]:
-        return [(weight, plain_loss(loss, settings.device)) for loss, weight in LOSS_WEIGHTS.items()]
-
     def plain() -> Work:
         files = scene_files(scenes, side)
-        return plain_first_iteration(files, batch, lambda: _network(settings), criteria, settings.device, LEARNING_RATE)
+
+        def begin() -> None:
+            samples = {name: images.to(settings.device) for name, images in first_batch(files, 'plain', batch).items()}
+            plain_step(_network(settings), plain_criteria(settings.device), **samples, lr=LEARNING_RATE)()
+
+        return begin
 
     def fast() -> Work:
-        return first_iteration(scene_files(scenes, side), batch, lambda: train_options(settings, batch))
+        files = scene_files(scenes, side)
+
+        def begin() -> None:
+            samples = first_batch(files, 'lmdb_raw', batch)
+            model = S3NetModel(train_options(settings, batch))
+            model.feed_data(samples)
+            model.optimize_parameters(1)
+
+        return begin
 
     how = f'S3NetModel, LMDB, {_how(settings)}'
     return Case((scenes, 6, side, side), plain, {'first_iteration': Fast(how, fast)}, long=True)
@@ -220,9 +229,13 @@ def _photo(settings: BenchmarkSettings, *, cold: bool) -> Case:
 
 def plain_loss(name: str, device: torch.device) -> Criterion:
     """Build one of the three losses in the plain way."""
-    if name == 'perceptual':
-        return PlainPerceptual(S3NetPerceptualLoss(weights='random')).to(device)
-    return {'charbonnier': PlainCharbonnier, 'wssim': PlainWaveletSSIM}[name]().to(device)
+    losses = {'charbonnier': PlainCharbonnier, 'wssim': PlainWaveletSSIM, 'perceptual': PlainPerceptual}
+    return losses[name]().to(device)
+
+
+def plain_criteria(device: torch.device) -> list[tuple[float, Criterion]]:
+    """Build what the plain step minimises: the three losses with their weights."""
+    return [(weight, plain_loss(name, device)) for name, weight in LOSS_WEIGHTS.items()]
 
 
 def fast_loss(name: str, device: torch.device) -> Criterion:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import platform
-import statistics
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.profiler import ProfilerActivity, profile
@@ -76,15 +76,18 @@ def measure(case: Case, settings: BenchmarkSettings) -> list[dict[str, Any]]:
     rounds = min(settings.rounds, LONG_ROUNDS) if case.long else settings.rounds
     seconds = time_in_turns(works, rounds, once=case.long) if 'plain' in works else {}
     counted = {'operations': case.operations()} if case.operations and seconds else {}
+
+    def figures(name: str) -> dict[str, Any]:
+        of_one = {what: taken / case.times for what, taken in seconds[name].items()}
+        return {'seconds': of_one, 'peak_bytes': peaks[name]}
+
     rows = []
     for name, fast in case.fast.items():
         row: dict[str, Any] = {'name': name, 'input': case.shape, 'fast_is': fast.how}
         if failure := failures.get('plain') or failures.get(name):
             rows.append({**row, 'failure': failure})
         else:
-            ways = {'plain': 'plain', 'fast': name}.items()
-            of_one = {key: {what: taken / case.times for what, taken in seconds[key].items()} for _, key in ways}
-            rows.append(row | counted | {way: {'seconds': of_one[key], 'peak_bytes': peaks[key]} for way, key in ways})
+            rows.append({**row, **counted, 'plain': figures('plain'), 'fast': figures(name)})
     return rows
 
 
@@ -140,17 +143,8 @@ def time_in_turns(works: Mapping[str, Work], rounds: int, *, once: bool = False)
     for number in range(rounds):
         for name, timer in timers if number % 2 == 0 else reversed(timers):
             times[name] += (timer.timeit(1) if once else timer.blocked_autorange(min_run_time=SECONDS)).times
-    return {name: quartiles(taken) for name, taken in times.items()}
-
-
-def quartiles(samples: list[float]) -> dict[str, float]:
-    """Return ``median``, ``lower`` and ``upper`` quartile of two or more samples.
-
-    >>> quartiles([5, 1, 4, 2, 3])
-    {'median': 3.0, 'lower': 2.0, 'upper': 4.0}
-    """
-    lower, median, upper = statistics.quantiles(samples, n=4, method='inclusive')
-    return {'median': median, 'lower': lower, 'upper': upper}
+    quantiles = {name: np.quantile(taken, (0.5, 0.25, 0.75)).tolist() for name, taken in times.items()}
+    return {name: dict(zip(('median', 'lower', 'upper'), of_one, strict=True)) for name, of_one in quantiles.items()}
 
 
 def allocations(work: Callable[[], Result], device: torch.device) -> tuple[Result, int, int]:

@@ -85,12 +85,11 @@ def relight_plainly(network: nn.Module, job: Job, device: torch.device) -> None:
 
 def plain_work(files: PhotoFiles, device: torch.device, *, cold: bool) -> Callable[[], object]:
     """Return what relights all photos of ``files`` plainly, or with ``cold`` the first, the network still to load."""
-    if cold:
-        return lambda: relight_plainly(load_network(files.checkpoint, device), files.jobs[0], device)
-    network = load_network(files.checkpoint, device)
+    warm = None if cold else load_network(files.checkpoint, device)
 
     def relight() -> None:
-        for job in files.jobs:
+        network = warm or load_network(files.checkpoint, device)
+        for job in files.jobs[: 1 if cold else None]:
             relight_plainly(network, job, device)
 
     return relight

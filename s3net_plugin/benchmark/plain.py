@@ -6,7 +6,6 @@ are TF32 in convolutions) and glibc's allocator as it comes. Windows, filters an
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Sequence
 
@@ -36,10 +35,10 @@ class PlainWaveletSSIM(nn.Module):
     window: Tensor
     haar: Tensor
 
-    def __init__(self, channels: int = 3) -> None:
+    def __init__(self) -> None:
         super().__init__()
         taps = torch.tensor(gaussian_taps(11))
-        self.register_buffer('window', torch.outer(taps, taps).repeat(channels, 1, 1, 1))
+        self.register_buffer('window', torch.outer(taps, taps).repeat(3, 1, 1, 1))
         signs = [[[1, 1], [1, 1]], [[1, 1], [-1, -1]], [[1, -1], [1, -1]], [[1, -1], [-1, 1]]]  # LL, LH, HL, HH
         self.register_buffer('haar', 0.5 * torch.tensor(signs, dtype=torch.float32)[:, None])
 
@@ -73,11 +72,12 @@ class PlainWaveletSSIM(nn.Module):
 
 
 class PlainPerceptual(nn.Module):
-    """Frozen VGG19 in float32 NCHW, on the weights of ``loss``."""
+    """Frozen VGG19 in float32 NCHW, on the random weights of ``S3NetPerceptualLoss``, which are always the same."""
 
-    def __init__(self, loss: S3NetPerceptualLoss) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.features = copy.deepcopy(loss.vgg.features).to(memory_format=torch.contiguous_format)
+        loss = S3NetPerceptualLoss(weights='random')
+        self.features = loss.vgg.features.to(memory_format=torch.contiguous_format)
         self.layer_weights = loss.layer_weights
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
@@ -96,10 +96,10 @@ class PlainPerceptual(nn.Module):
         return {name: features[name] for name in self.layer_weights}
 
 
-def plain_shading_cues(depth: Tensor, settings: CueSettings, steps: int = 24) -> Tensor:
+def plain_shading_cues(depth: Tensor, settings: CueSettings) -> Tensor:
     """What ``shading_cues`` gives, by marching from every point towards every sun and looking into the depth map.
 
-    Step k is at ``0.8 (k / steps) ** 1.5 + 0.01``, in units of the distance to the nearest point.
+    Step k of 24 is at ``0.8 (k / 24) ** 1.5 + 0.01``, in units of the distance to the nearest point.
     """
     half = math.tan(math.radians(settings.field_of_view / 2))
     centres = (torch.arange(settings.size, device=depth.device) + 0.5) * (2 / settings.size) - 1
@@ -110,8 +110,8 @@ def plain_shading_cues(depth: Tensor, settings: CueSettings, steps: int = 24) ->
     cues = []
     for light in light_vectors(settings.pitch, settings.elevation).to(depth.device):
         visibility = torch.ones_like(distance)
-        for k in range(1, steps + 1):
-            x, y, z = (points + light[:, None, None] * (0.8 * (k / steps) ** 1.5 + 0.01)).unbind(1)
+        for k in range(1, 25):
+            x, y, z = (points + light[:, None, None] * (0.8 * (k / 24) ** 1.5 + 0.01)).unbind(1)
             place = torch.stack((x / z, y / z), dim=-1) / half
             met = F.grid_sample(distance, place, padding_mode='border', align_corners=False)
             behind = z[:, None] - met

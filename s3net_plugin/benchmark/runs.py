@@ -12,13 +12,11 @@ from typing import Any
 import torch
 from basicsr.data import build_dataloader, build_dataset
 from basicsr.models import build_model
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from s3net_plugin.archs import S3Net
 from s3net_plugin.benchmark.data import draws, open_dataset, write_photos
-from s3net_plugin.benchmark.plain import Criterion, plain_step
 from s3net_plugin.data.lmdb.prepare import prepare
-from s3net_plugin.models import S3NetModel
 from s3net_plugin.running.pipeline import mended_models
 
 METRICS = {name: {'type': f'calculate_{name}', 'crop_border': 0} for name in ('psnr', 'ssim')}
@@ -38,14 +36,6 @@ def scene_files(scenes: int, side: int) -> tempfile.TemporaryDirectory[str]:
     return folder
 
 
-@functools.lru_cache(maxsize=1)
-def _weights(encoder: str) -> tuple[tempfile.TemporaryDirectory[str], Path]:
-    folder = tempfile.TemporaryDirectory(prefix='benchmark_weights_')
-    path = Path(folder.name, 'net_g.pth')
-    torch.save({'params': S3Net(encoder=encoder).state_dict()}, path)
-    return folder, path
-
-
 def test_work(
     model_type: str,
     files: tempfile.TemporaryDirectory[str],
@@ -56,6 +46,9 @@ def test_work(
     precision: str | None = None,
 ) -> Callable[[], object]:
     """Return what tests an S3Net as ``basicsr test.py`` does: load it, run it on all pictures, score them, report."""
+    weights = Path(files.name, f'{encoder}.pth')
+    if not weights.exists():
+        torch.save({'params': S3Net(encoder=encoder).state_dict()}, weights)
     dataset = {
         'name': 'benchmark',
         'phase': 'test',
@@ -78,7 +71,7 @@ def test_work(
         'manual_seed': 0,
         'network_g': {'type': 'S3Net', 'encoder': encoder},
         'path': {
-            'pretrain_network_g': str(_weights(encoder)[1]),
+            'pretrain_network_g': str(weights),
             'strict_load_g': True,
             'param_key_g': 'params',
             'results_root': f'{files.name}/results',
@@ -103,36 +96,7 @@ def test_work(
     return test
 
 
-def _first_batch(dataset: Dataset, batch: int) -> Any:
-    return next(iter(DataLoader(dataset, batch_size=batch, sampler=draws(len(dataset), batch))))  # type: ignore[arg-type]
-
-
-def plain_first_iteration(
-    files: tempfile.TemporaryDirectory[str],
-    batch: int,
-    network: Callable[[], S3Net],
-    criteria: Callable[[], list[tuple[float, Criterion]]],
-    device: torch.device,
-    lr: float,
-) -> Callable[[], object]:
-    """Return what reads the index of all files, a batch of them, and makes the first plain step."""
-
-    def begin() -> None:
-        found = _first_batch(open_dataset('plain', Path(files.name), 0), batch)
-        plain_step(network(), criteria(), found['lq'].to(device), found['gt'].to(device), lr)()
-
-    return begin
-
-
-def first_iteration(
-    files: tempfile.TemporaryDirectory[str], batch: int, options: Callable[[], dict[str, Any]]
-) -> Callable[[], object]:
-    """Return the same out of an LMDB with ``S3NetModel``."""
-
-    def begin() -> None:
-        found = _first_batch(open_dataset('lmdb_raw', Path(files.name), 0), batch)
-        model = S3NetModel(options())
-        model.feed_data(found)
-        model.optimize_parameters(1)
-
-    return begin
+def first_batch(files: tempfile.TemporaryDirectory[str], reader: str, batch: int) -> dict[str, Any]:
+    """Read the index of all ``files`` by ``reader``, as ``open_dataset`` names it, and a batch of them."""
+    dataset: Any = open_dataset(reader, Path(files.name), crop=0)
+    return next(iter(DataLoader(dataset, batch_size=batch, sampler=draws(len(dataset), batch))))

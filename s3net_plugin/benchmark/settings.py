@@ -77,8 +77,14 @@ def choose_settings(
         precision=DTYPE_NAMES[dtype or (torch.bfloat16 if cuda else fast_precision(device))],
         rounds=rounds or (2 if quick else 15 if cuda else 9),
     )
-    if quick:
-        small: dict[str, tuple[int, int]] = {'train_step': (2, 32)}
-        tiny = settings._replace(encoder='resnet10t', inference_side=32, train_shapes=small, loss_shape=(1, 32))
-        return tiny._replace(test_shape=(3, 32), start_shape=(3, 32), photo_shape=(48, 64))
-    return settings
+    if not quick:
+        return settings
+    return settings._replace(
+        encoder='resnet10t',
+        inference_side=32,
+        train_shapes={'train_step': (2, 32)},
+        loss_shape=(1, 32),
+        test_shape=(3, 32),
+        start_shape=(3, 32),
+        photo_shape=(48, 64),
+    )

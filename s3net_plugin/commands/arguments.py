@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING
 
 from s3net_plugin.utils.files import write_text
 from s3net_plugin.utils.runtime import tune_runtime
@@ -30,21 +30,19 @@ FAR_OVER_NEAR = 3.0
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
-P = ParamSpec('P')
 
-
-def command(stopped: str = 'stopped') -> Callable[[Callable[P, None]], Callable[P, None]]:
+def command(stopped: str = 'stopped') -> Callable[[Callable[[], None]], Callable[[], None]]:
     """Make a function the ``main`` of a command.
 
     What cannot be done ends it with one line and exit status 1, Ctrl-C with the line ``stopped`` and 130.
     """
 
-    def decorate(main: Callable[P, None]) -> Callable[P, None]:
+    def decorate(main: Callable[[], None]) -> Callable[[], None]:
         @functools.wraps(main)
-        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        def run() -> None:
             tune_runtime()
             try:
-                main(*args, **kwargs)
+                main()
             except (ImportError, OSError, ValueError) as error:
                 sys.exit(f'error: {error}')
             except KeyboardInterrupt:
@@ -54,6 +52,12 @@ def command(stopped: str = 'stopped') -> Callable[[Callable[P, None]], Callable[
         return run
 
     return decorate
+
+
+def new_parser(doc: str | None, *, prog: str | None = None, usage: str | None = None) -> argparse.ArgumentParser:
+    """Make the parser of a command: its description is the command's docstring, whose lines stay as they are."""
+    keep_lines = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(prog=prog, usage=usage, description=doc, formatter_class=keep_lines)
 
 
 def shard(text: str) -> tuple[int, int]:

@@ -12,12 +12,12 @@ import argparse
 import logging
 import sys
 
-from s3net_plugin.commands.arguments import command, output_file, write_json
+from s3net_plugin.commands.arguments import command, new_parser, output_file, write_json
 
 
 @command()
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument('--device', choices=['cpu', 'cuda'], help='default: cuda if PyTorch sees a GPU, otherwise cpu')
     parser.add_argument(
         '--compile', action=argparse.BooleanOptionalAction, help='compile all that is fast; default: on cuda only'

@@ -7,16 +7,15 @@ It makes its own set of 1024 x 1024 images, in a temporary folder.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 
-from s3net_plugin.commands.arguments import command, output_file, write_json
+from s3net_plugin.commands.arguments import command, new_parser, output_file, write_json
 
 
 @command()
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument('--json', type=output_file, metavar='FILE', help='write the result there as well')
     parser.add_argument('--size', type=int, default=1024, help='side of the images; crops have half (default: 1024)')
     parser.add_argument('--scenes', type=int, default=3, help='scenes of six images (default: 3)')

@@ -9,21 +9,15 @@ Ends with status 0 if nothing is wrong, 1 if something is, 2 if there is no data
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from s3net_plugin.commands.arguments import LAYOUTS, command, output_file
-
-if TYPE_CHECKING:
-    from s3net_plugin.data.validate_dataset import DatasetReport
+from s3net_plugin.commands.arguments import LAYOUTS, command, new_parser, output_file, write_json
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument('dataroot', type=Path, help='folder of images or databases, as in option files')
     parser.add_argument('--layout', choices=('auto', *LAYOUTS), default='auto', help='default: told by the files')
     parser.add_argument('--target-images', type=Path, help='folder of the target images, if not DATAROOT/target')
@@ -35,33 +29,23 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def print_report(report: DatasetReport) -> None:
-    """Print every problem, then a table of how many there are."""
-    from s3net_plugin.data.validate_dataset import KINDS
-
-    for problem in report.problems:
-        print(f'{problem.kind}: {problem.name}: {problem.detail}')
-    print(f'{report.dataroot} ({report.backend}, layout {report.layout}):', end=' ')
-    print(f'{report.images} images, {report.depth_maps} depth maps, {len(report.problems)} problems')
-    for kind, count in report.counts().items():
-        print(f'{count:8}  {kind:18} {KINDS[kind]}')
-
-
 @command()
 def main() -> None:
-    """Check, report, and set the exit status."""
     args = parse_arguments()
     # imported here since it takes seconds, which --help should not
-    from s3net_plugin.data.validate_dataset import validate_dataset
-    from s3net_plugin.utils.files import atomic_write
+    from s3net_plugin.data.validate_dataset import KINDS, validate_dataset
 
     try:
-        options = {name: getattr(args, name) for name in ('layout', 'target_images', 'workers')}
-        report = validate_dataset(args.dataroot, **options)
-        print_report(report)
-        if args.json:
-            with atomic_write(args.json) as aside:
-                aside.write_text(json.dumps(report.as_json(), indent=1))
+        report = validate_dataset(
+            args.dataroot, layout=args.layout, target_images=args.target_images, workers=args.workers
+        )
+        for problem in report.problems:
+            print(f'{problem.kind}: {problem.name}: {problem.detail}')
+        print(f'{report.dataroot} ({report.backend}, layout {report.layout}):', end=' ')
+        print(f'{report.images} images, {report.depth_maps} depth maps, {len(report.problems)} problems')
+        for kind, count in report.counts().items():
+            print(f'{count:8}  {kind:18} {KINDS[kind]}')
+        write_json(args.json, report.as_json())
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)

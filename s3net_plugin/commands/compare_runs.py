@@ -8,15 +8,14 @@ The scores that were published for the challenge on VIDIT stand beside them, mar
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from s3net_plugin.commands.arguments import command, output_file
+from s3net_plugin.commands.arguments import command, new_parser, output_file
 
 
 @command()
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument('results', type=Path, nargs='+', metavar='RESULT', help='a folder that `basicsr test.py` wrote')
     parser.add_argument('--output', type=output_file, default=Path('comparison.png'), help='default: %(default)s')
     parser.add_argument(

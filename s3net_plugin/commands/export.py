@@ -8,20 +8,19 @@ network before they are written; the difference and the time beside it are print
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from s3net_plugin.commands.arguments import check_free, command, output_file
+from s3net_plugin.commands.arguments import check_free, command, new_parser, output_file
 
 
 @command()
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main() -> None:
+    parser = new_parser(__doc__)
     parser.add_argument('--checkpoint', type=Path, required=True, help='of training (.pth), or packed (.safetensors)')
     parser.add_argument('--output', type=output_file, nargs='+', required=True, metavar='FILE', help='.pt2 or .onnx')
     parser.add_argument('--size', type=int, default=256, help='side of the input to time (%(default)s)')
     parser.add_argument('--force', action='store_true', help='overwrite what is there')
-    args = parser.parse_args(argv)
+    args = parser.parse_args()
     # imported here since it takes seconds, which --help should not
     from s3net_plugin.archs.export import export_file
     from s3net_plugin.archs.load import load_network

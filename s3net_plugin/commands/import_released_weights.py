@@ -8,10 +8,9 @@ build the network.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from s3net_plugin.commands.arguments import check_free, command, output_file
+from s3net_plugin.commands.arguments import check_free, command, new_parser, output_file
 
 
 def import_released(src: Path, dst: Path, *, force: bool) -> None:
@@ -31,7 +30,7 @@ def import_released(src: Path, dst: Path, *, force: bool) -> None:
 
 @command()
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument('src', type=Path, metavar='SRC', help="the authors' checkpoint")
     parser.add_argument('dst', type=output_file, metavar='DST', help='the BasicSR checkpoint to write, ending in .pth')
     parser.add_argument('--force', action='store_true', help='overwrite DST')

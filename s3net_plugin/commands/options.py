@@ -6,12 +6,11 @@ s3net options s3net.yml test_s3net.yml --output options/
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from pathlib import Path
 
-from s3net_plugin.commands.arguments import command
+from s3net_plugin.commands.arguments import command, new_parser
 from s3net_plugin.config.shipped import shipped_files
 from s3net_plugin.utils.names import did_you_mean
 
@@ -25,7 +24,7 @@ def what_for(file: Path) -> str:
 
 @command()
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument('names', nargs='*', metavar='NAME', help='which to copy; without any, all are listed')
     parser.add_argument('--output', type=Path, default=Path(), metavar='DIR', help='where to (here)')
     arguments = parser.parse_args()

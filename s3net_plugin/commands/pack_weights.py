@@ -5,12 +5,11 @@ python scripts/pack_weights.py --checkpoint net_g_best.pth --output n.safetensor
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
 
-from s3net_plugin.commands.arguments import command, output_file
+from s3net_plugin.commands.arguments import command, new_parser, output_file
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -46,7 +45,7 @@ def pack(checkpoint: Path, output: Path, training: Path, scores: Path) -> float:
 
 @command()
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument('--checkpoint', type=Path, required=True, metavar='FILE', help='of training, .pth')
     parser.add_argument('--output', type=output_file, required=True, metavar='FILE', help='to write, .safetensors')
     parser.add_argument('--training', type=Path, required=True, metavar='FILE', help='JSON: the data and the runs')

@@ -7,15 +7,14 @@ A run is a log file or an experiment's folder, whose logs (several, if it was re
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from s3net_plugin.commands.arguments import command, output_file
+from s3net_plugin.commands.arguments import command, new_parser, output_file
 
 
 @command()
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument('runs', type=Path, nargs='+', metavar='RUN', help='a log file or an experiment folder')
     parser.add_argument('--output', type=output_file, default=Path('curves.png'), help='default: %(default)s')
     arguments = parser.parse_args()

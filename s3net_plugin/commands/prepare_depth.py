@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from s3net_plugin.commands.arguments import add_depth_arguments, command, default_device
+from s3net_plugin.commands.arguments import add_depth_arguments, command, default_device, new_parser
 
 # What the functions import takes seconds, which --help should not.
 if TYPE_CHECKING:
     import numpy as np
 
 
-def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_arguments() -> argparse.Namespace:
+    parser = new_parser(__doc__)
     parser.add_argument('input', type=Path, metavar='INPUT', help='a photo or map, or a folder of them')
     parser.add_argument('output', type=Path, metavar='OUTPUT', help='a .png to write, or a folder')
     parser.add_argument(
@@ -38,7 +38,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         '--size', type=int, default=1024, help='longer side of the map of a photo, at most (%(default)s pixels)'
     )
     parser.add_argument('--force', action='store_true', help='overwrite what is there')
-    return parser.parse_args(argv)
+    return parser.parse_args()
 
 
 def stages(args: argparse.Namespace) -> tuple[Callable[[Path], np.ndarray], Callable[[np.ndarray], np.ndarray]]:
@@ -104,8 +104,8 @@ def prepare(args: argparse.Namespace) -> int:
 
 
 @command()
-def main(argv: list[str] | None = None) -> None:
-    args = parse_arguments(argv)
+def main() -> None:
+    args = parse_arguments()
     args.device = args.device or default_device()
     failed = prepare(args)
     if failed:

@@ -13,14 +13,13 @@ import argparse
 import os
 from pathlib import Path
 
-from s3net_plugin.commands.arguments import DEPTH_CODECS, IMAGE_CODECS, LAYOUTS, command, shard
+from s3net_plugin.commands.arguments import DEPTH_CODECS, IMAGE_CODECS, LAYOUTS, command, new_parser, shard
 
 MAX_SIZE = 8192  # far more than any training takes; an image of this size has 200 MB
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument('--source', type=Path, required=True, help='folder of PNG images and depth maps')
     parser.add_argument('--target', type=Path, required=True, help='folder to make, the dataroot of a dataset')
     parser.add_argument('--target-images', type=Path, help='folder of the target images, if not SOURCE/target')
@@ -53,7 +52,6 @@ def parse_arguments() -> argparse.Namespace:
 
 @command('stopped; run the same command to go on')
 def main() -> None:
-    """Prepare; end with one line if that cannot be done."""
     arguments = parse_arguments()
     # imported here since it takes seconds, which --help should not
     from s3net_plugin.data.lmdb.prepare import prepare

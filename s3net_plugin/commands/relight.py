@@ -21,27 +21,25 @@ from s3net_plugin.commands.arguments import (
     DIRECTIONS,
     add_depth_arguments,
     add_network_arguments,
+    check_free,
     command,
     default_device,
     make_relighter,
+    new_parser,
     say_precision,
 )
 
 # What the functions import takes seconds, which --help should not.
 if TYPE_CHECKING:
-    from s3net_plugin.relight.lights import Light
-    from s3net_plugin.relight.relighter import Estimate, InputReader, Relighter
+    from s3net_plugin.relight.relighter import Estimate, Relighter
 
 ALL_LIGHTS = Path('lights')  # as --sweep
-WHICH_LIGHT = f'--light ({", ".join(DIRECTIONS)}), --temperature, --guide or --sweep'
 USAGE = """%(prog)s --input PHOTO|DIR --output PHOTO|DIR
                   [--light DIRECTION] [--temperature K] | [--guide PHOTO|DIR] | [--sweep DIR|lights] [options]"""
 
 
-def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, usage=USAGE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def parse_arguments() -> argparse.Namespace:
+    parser = new_parser(__doc__, usage=USAGE)
     parser.add_argument('--input', type=Path, required=True, metavar='PHOTO|DIR', help='what to relight')
     parser.add_argument(
         '--output',
@@ -92,19 +90,23 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     add_depth_arguments(parser)
     parser.add_argument('--animation', choices=('gif', 'mp4'), default='gif', help='of a sweep (%(default)s)')
     parser.add_argument('--force', action='store_true', help='overwrite what is there')
-    return parser.parse_args(argv)
+    return parser.parse_args()
+
+
+def sweeps_lights(args: argparse.Namespace) -> bool:
+    """Whether --sweep means the lights of this package, and no folder of that name."""
+    return args.sweep == ALL_LIGHTS and not ALL_LIGHTS.is_dir()
 
 
 def check_together(args: argparse.Namespace) -> None:
     """Raise ValueError if there are options that do not go together."""
     from s3net_plugin.relight.lights import check_temperature
 
-    sweeps_lights = args.sweep == ALL_LIGHTS and not ALL_LIGHTS.is_dir()
     if args.temperature is not None:
         check_temperature(args.temperature)
-        if args.guide or (args.sweep and not sweeps_lights):
+        if args.guide or (args.sweep and not sweeps_lights(args)):
             raise ValueError('--temperature goes with --light or --sweep lights; a guide photo brings its own colour')
-    if args.guide_depth and (sweeps_lights or not (args.guide or args.sweep)):
+    if args.guide_depth and (sweeps_lights(args) or not (args.guide or args.sweep)):
         raise ValueError('--guide-depth: there is no guide photo; give it with --guide')
     if args.depth == 'none' and args.input_depth:
         raise ValueError('--depth none, but --input-depth gives depth; leave one of them out')
@@ -112,31 +114,16 @@ def check_together(args: argparse.Namespace) -> None:
         raise ValueError('--method shading has no weights; leave --checkpoint out')
 
 
-def named_light(args: argparse.Namespace) -> Light | None:
-    """The light of --light and --temperature; None if there is neither."""
-    from s3net_plugin.relight.lights import Light
-
-    if args.light is None and args.temperature is None:
-        return None
-    return Light(args.light, args.temperature or DEFAULT_TEMPERATURE)
-
-
 def open_relighter(args: argparse.Namespace, *, guided: bool) -> Relighter:
     from s3net_plugin.archs.closed_form import ClosedForm
 
     relighter = make_relighter(args, ClosedForm() if args.method == 'shading' else None)
     if relighter.needs_guide and not guided:
-        raise ValueError(f'which light? Give {WHICH_LIGHT}')
+        raise ValueError(f'which light? Give --light ({", ".join(DIRECTIONS)}), --temperature, --guide or --sweep')
     relighter.check_guide(guided)
     if args.method == 'network':
         say_precision(relighter.precision, args.device)
     return relighter
-
-
-def open_reader(args: argparse.Namespace, relighter: Relighter, *, all_have_depth: bool) -> InputReader:
-    from s3net_plugin.relight.relighter import InputReader
-
-    return InputReader(relighter, None if all_have_depth else open_estimate(args))
 
 
 def open_estimate(args: argparse.Namespace) -> Estimate:
@@ -155,8 +142,10 @@ def open_estimate(args: argparse.Namespace) -> Estimate:
 def relight(args: argparse.Namespace) -> int:
     """Relight one photo or a folder; return how many could not be."""
     from s3net_plugin.relight.jobs import plan_jobs, relight_all, report
+    from s3net_plugin.relight.lights import Light
+    from s3net_plugin.relight.relighter import InputReader
 
-    light = named_light(args)
+    light = Light(args.light, args.temperature or DEFAULT_TEMPERATURE) if args.light or args.temperature else None
     relighter = open_relighter(args, guided=bool(args.guide or light))
     jobs, problems = plan_jobs(
         args.input, args.output, guide=args.guide, photo_depth=args.input_depth, guide_depth=args.guide_depth
@@ -164,7 +153,7 @@ def relight(args: argparse.Namespace) -> int:
     for problem in problems:
         report(problem)
     all_have_depth = all(job.photo_depth and (job.guide_depth or not job.guide) for job in jobs)
-    reader = open_reader(args, relighter, all_have_depth=all_have_depth)
+    reader = InputReader(relighter, None if all_have_depth else open_estimate(args))
     return len(problems) + relight_all(jobs, relighter, reader, light=light, force=args.force)
 
 
@@ -174,7 +163,7 @@ def sweep(args: argparse.Namespace) -> int:
     from s3net_plugin.relight.photo import Photo
     from s3net_plugin.relight.photo_writing import write_photo
     from s3net_plugin.relight.profiles import to_srgb
-    from s3net_plugin.relight.relighter import to_bytes
+    from s3net_plugin.relight.relighter import InputReader, to_bytes
     from s3net_plugin.relight.sweep import (
         contact_sheet,
         frames,
@@ -189,14 +178,13 @@ def sweep(args: argparse.Namespace) -> int:
     check_folder(args.output, 'a sweep needs a folder as --output')
     sheet_path, animation_path = args.output / 'sheet.png', args.output / f'sweep.{args.animation}'
     for path in (sheet_path, animation_path):
-        if path.exists() and not args.force:
-            raise ValueError(f'{path}: already there; pass --force to overwrite it')
-    of_folder = args.sweep != ALL_LIGHTS or ALL_LIGHTS.is_dir()
+        check_free(path, args.force)
+    of_folder = not sweeps_lights(args)
     if of_folder and args.sweep == ALL_LIGHTS:
         print('note: --sweep lights: the folder of that name is taken, not the lights of this package', file=sys.stderr)
     relighter = open_relighter(args, guided=True)
     all_have_depth = bool(args.input_depth and (args.guide_depth or not of_folder))
-    reader = open_reader(args, relighter, all_have_depth=all_have_depth)
+    reader = InputReader(relighter, None if all_have_depth else open_estimate(args))
     depth = args.input_depth and depth_map(args.input_depth, args.input)
     original, seen = reader.input(args.input, depth)
     problems = left_out(args.sweep) if of_folder else []
@@ -212,14 +200,14 @@ def sweep(args: argparse.Namespace) -> int:
     args.output.mkdir(parents=True, exist_ok=True)
     photo = to_srgb(to_bytes(seen.rgb), original.icc_profile)
     relit = [one._replace(result=to_srgb(one.result, original.icc_profile)) for one in relit]
-    write_photo(sheet_path, Photo(contact_sheet(photo, relit), None, None, b''))
+    write_photo(sheet_path, Photo(contact_sheet(photo, relit)))
     write_animation(animation_path, frames(photo, relit))
     return len(guides) - len(relit) + len(problems)
 
 
 @command()
-def main(argv: list[str] | None = None) -> None:
-    args = parse_arguments(argv)
+def main() -> None:
+    args = parse_arguments()
     args.device = args.device or default_device()
     check_together(args)
     failed = sweep(args) if args.sweep else relight(args)

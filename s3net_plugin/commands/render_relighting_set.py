@@ -12,12 +12,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from s3net_plugin.commands.arguments import VARIANTS, command, shard
+from s3net_plugin.commands.arguments import LAYOUTS, VARIANTS, command, new_parser, shard
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument('--output', type=Path, required=True, help='folder to write')
     parser.add_argument('--scenes', type=int, default=16, help='number of scenes, 40 images each (default: 16)')
     parser.add_argument('--first-scene', type=int, default=0, help='number of the first scene (default: 0)')
@@ -38,7 +37,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         '--layout',
-        choices=('scenes', 'pairs', 'one_to_one'),
+        choices=LAYOUTS,
         default='scenes',
         help='scenes renders; pairs and one_to_one copy files out of --source (default: scenes)',
     )
@@ -60,7 +59,6 @@ def parse_arguments() -> argparse.Namespace:
 
 @command('stopped; run the same command to go on')
 def main() -> None:
-    """Render, or copy; end with one line if that cannot be done."""
     args = parse_arguments()
     # imported here since it takes seconds, which --help should not
     from s3net_plugin.rendering.folder import Settings
@@ -85,6 +83,6 @@ def main() -> None:
             write_pairs(args.source, args.output, numbers=numbers, seed=args.seed)
         else:
             write_one_to_one(args.source, args.output, numbers=numbers)
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
+    except RuntimeError as error:  # LLVM does not work here, or an image is not finite
         sys.exit(f'error: {error}')
     print(f'{args.output}: {done}')

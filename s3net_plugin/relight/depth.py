@@ -131,21 +131,14 @@ def read_map(path: str | Path) -> np.ndarray:
     """
     path = Path(path)
     content = _read(path)
-    if content.startswith(b'\x93NUMPY'):
-        values = decode_npy(content, str(path))
-    else:
-        values = _decode_picture(content, path)
-        if values.ndim == 3 and all(np.array_equal(values[..., 0], values[..., i]) for i in (1, 2)):
-            values = values[..., 0]
-    if values.ndim != 2 or values.size == 0 or values.dtype.kind not in 'uif':
-        raise ValueError(f'{path}: a map has two dimensions and real numbers, this is {values.shape} of {values.dtype}')
-    return values
-
-
-def _decode_picture(content: bytes, path: Path) -> np.ndarray:
-    values = decode_unchanged(content)
+    is_npy = content.startswith(b'\x93NUMPY')
+    values = decode_npy(content, str(path)) if is_npy else decode_unchanged(content)
     if values is None:
         raise ValueError(f'{path}: neither .npy, PNG, TIFF, PFM nor OpenEXR that OpenCV can read')
+    if not is_npy and values.ndim == 3 and all(np.array_equal(values[..., 0], values[..., i]) for i in (1, 2)):
+        values = values[..., 0]
+    if values.ndim != 2 or values.size == 0 or values.dtype.kind not in 'uif':
+        raise ValueError(f'{path}: a map has two dimensions and real numbers, this is {values.shape} of {values.dtype}')
     return values
 
 

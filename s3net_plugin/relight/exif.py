@@ -15,7 +15,7 @@ from PIL.ExifTags import IFD, Base
 
 PREFIX = b'Exif\0\0'  # of a block in JPEG
 
-_MAKER_NOTE = 0x927C
+FIRST = 4  # where a block says at which byte its first directory stands
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}  # bytes of TIFF's types
 _WHOLE_NUMBERS = {1: 'B', 3: 'H', 4: 'I'}
 _SUB_DIRECTORIES = (IFD.Exif, IFD.GPSInfo)
@@ -70,17 +70,13 @@ def byte_order(block: Buffer) -> str:
     return order
 
 
-def first_directory(block: Buffer) -> int:
-    """Return where the first directory stands."""
-    return _unpack(block, 'I', 4)
-
-
-def read_directory(block: Buffer, at: int) -> dict[int, Entry]:
-    """Return the entries of the directory at ``at`` by their tags.
+def read_directory(block: Buffer, pointer: int) -> dict[int, Entry]:
+    """Return the entries, by their tags, of the directory whose position stands at ``pointer``, such as ``FIRST``.
 
     Raises:
         ValueError: It reaches beyond the block.
     """
+    at = _unpack(block, 'I', pointer)
     size = _unpack(block, 'H', at)
     entries = [struct.unpack_from(f'{byte_order(block)}HHI', _slice(block, at + 2 + 12 * i, 12)) for i in range(size)]
     return {tag: Entry(kind, count, at + 10 + 12 * i) for i, (tag, kind, count) in enumerate(entries)}
@@ -92,7 +88,7 @@ def orientation(block: Buffer) -> int:
     Raises:
         ValueError: The block is damaged.
     """
-    entry = read_directory(block, first_directory(block)).get(Base.Orientation)
+    entry = read_directory(block, FIRST).get(Base.Orientation)
     if entry is None or entry.kind not in _WHOLE_NUMBERS:
         return 1
     value = _unpack(block, _WHOLE_NUMBERS[entry.kind], entry.at)
@@ -109,41 +105,43 @@ def set_upright(block: bytearray, *, turned: bool) -> None:
     Raises:
         ValueError: The block is damaged.
     """
-    main_at = first_directory(block)
-    main = read_directory(block, main_at)
+    main = read_directory(block, FIRST)
     sides: list[Entry | None] = []
     if turned and IFD.Exif in main:
-        fields = read_directory(block, _unpack(block, 'I', main[IFD.Exif].at))
+        fields = read_directory(block, main[IFD.Exif].at)
         sides = [fields.get(tag) for tag in (Base.ExifImageWidth, Base.ExifImageHeight)]
     lies = main.get(Base.Orientation)
     if lies is not None and lies.kind in _WHOLE_NUMBERS:
         struct.pack_into(byte_order(block) + _WHOLE_NUMBERS[lies.kind], block, lies.at, 1)
-    next_at = main_at + 2 + 12 * len(main)
+    next_at = _unpack(block, 'I', FIRST) + 2 + 12 * len(main)
     block[next_at : next_at + 4] = bytes(len(block[next_at : next_at + 4]))
     if len(sides) == 2 and sides[0] and sides[1]:
         here, there = (slice(side.at - 6, side.at + 4) for side in sides if side)  # type, count and value
         block[here], block[there] = block[there], block[here]
 
 
-def read_fields(block: Buffer) -> dict[int, Field]:
-    """Return the values of the first directory; one that cannot be read is left out.
+def read_fields(block: Buffer, pointer: int) -> dict[int, Field]:
+    """Return the values of the directory whose position stands at ``pointer``; one that cannot be read is left out.
 
     Raises:
         ValueError: The directory itself cannot be read.
     """
-    return _fields(block, read_directory(block, first_directory(block)))
+    fields: dict[int, Field] = {}
+    for tag, entry in read_directory(block, pointer).items():
+        try:
+            at = entry.at if entry.size <= 4 else _unpack(block, 'I', entry.at)
+            fields[tag] = Field(entry.kind, entry.amount, _slice(block, at, entry.size))
+        except ValueError:
+            continue
+    return fields
 
 
 def is_readable(block: Buffer) -> bool:
     """Whether all directories of a block, and every value in them, lie inside it."""
     try:
-        main = read_directory(block, first_directory(block))
-        return len(_fields(block, main)) == len(main) and all(
-            len(_fields(block, fields)) == len(fields)
-            for tag in _SUB_DIRECTORIES
-            if tag in main
-            for fields in [read_directory(block, _unpack(block, 'I', main[tag].at))]
-        )
+        main = read_directory(block, FIRST)
+        pointers = [FIRST, *(main[tag].at for tag in _SUB_DIRECTORIES if tag in main)]
+        return all(len(read_fields(block, pointer)) == len(read_directory(block, pointer)) for pointer in pointers)
     except ValueError:
         return False
 
@@ -159,18 +157,18 @@ def rebuilt(block: Buffer, *, kept: tuple[int, ...] | None = None, maker_note: b
     Raises:
         ValueError: Not even its first directory can be read.
     """
-    entries = read_directory(block, first_directory(block))
-    main = {tag: field for tag, field in _fields(block, entries).items() if kept is None or tag in kept}
+    entries = read_directory(block, FIRST)
+    main = {tag: field for tag, field in read_fields(block, FIRST).items() if kept is None or tag in kept}
     parts: dict[int, dict[int, Field]] = {}
     for tag in _SUB_DIRECTORIES:
         main.pop(tag, None)
         try:
-            fields = _fields(block, read_directory(block, _unpack(block, 'I', entries[tag].at)))
+            fields = read_fields(block, entries[tag].at)
         except (KeyError, ValueError):
             continue
         fields.pop(IFD.Interop, None)  # a third directory, which says which standard the names of files follow
         if not maker_note:
-            fields.pop(_MAKER_NOTE, None)
+            fields.pop(Base.MakerNote, None)
         if fields:
             parts[tag] = fields
     return _joined(byte_order(block), main, parts)
@@ -183,7 +181,7 @@ def of_tiff(file: mmap) -> bytes:
         ValueError: Its first directory cannot be read.
     """
     block = rebuilt(file, kept=_KEPT_TAGS)
-    return block if read_directory(block, first_directory(block)).keys() - {Base.Orientation} else b''
+    return block if read_directory(block, FIRST).keys() - {Base.Orientation} else b''
 
 
 def serialise(order: str, fields: dict[int, Field], at: int) -> bytes:
@@ -213,18 +211,6 @@ def _joined(order: str, main: dict[int, Field], parts: dict[int, dict[int, Field
         pointers[tag] = Field(4, 1, struct.pack(f'{order}I', at + len(tail)))
         tail += serialise(order, fields, at + len(tail))
     return header(order, 8) + serialise(order, {**main, **pointers}, 8) + tail
-
-
-def _fields(block: Buffer, entries: dict[int, Entry]) -> dict[int, Field]:
-    """Return the values of ``entries``; one that cannot be read is left out."""
-    fields: dict[int, Field] = {}
-    for tag, entry in entries.items():
-        try:
-            at = entry.at if entry.size <= 4 else _unpack(block, 'I', entry.at)
-            fields[tag] = Field(entry.kind, entry.amount, _slice(block, at, entry.size))
-        except ValueError:
-            continue
-    return fields
 
 
 def _unpack(block: Buffer, kind: str, at: int) -> int:

@@ -139,8 +139,7 @@ def plan_jobs(
     """Pair photos, guides and depth maps; each of the four is a file or a folder, in which names decide.
 
     A folder of photos needs a folder as ``output``, which gets the same names, with .png for a format that is read but
-    not written. One guide serves all; a folder of guides
-    holds one for every photo.
+    not written. One guide serves all; a folder of guides holds one for every photo.
 
     Returns:
         The jobs, and one line for every photo that lacks something or is not taken.

@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,9 +31,8 @@ from s3net_plugin.relight.tiff import (
     single_page,
 )
 
-SUFFIXES = (
-    *('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.webp', '.tif', '.tiff', '.bmp', '.avif', '.heic', '.heif', '.hif'),
-)
+JPEG_SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.jfif')
+SUFFIXES = (*JPEG_SUFFIXES, '.png', '.webp', '.tif', '.tiff', '.bmp', '.avif', '.heic', '.heif', '.hif')
 RAW_SUFFIXES = ('.dng', '.nef', '.cr2', '.cr3', '.arw', '.raf', '.orf', '.rw2', '.pef', '.srw')
 OTHER_SUFFIXES = (*RAW_SUFFIXES, '.gif', '.jxl', '.jp2', '.psd', '.svg', '.tga', '.ppm')  # pictures that are not read
 
@@ -53,13 +53,13 @@ class Photo:
     """A photo, upright.
 
     ``pixels`` is RGB of shape (H, W, 3), uint8 or uint16, and ``alpha`` (H, W) of the same type. ``icc_profile`` is one
-    for RGB. ``exif`` starts with ``Exif`` and says that the picture is upright; it is empty if there is none.
+    for RGB. ``exif`` is a block that says that the picture is upright; it is empty if there is none.
     """
 
     pixels: np.ndarray
-    alpha: np.ndarray | None
-    icc_profile: bytes | None
-    exif: bytes
+    alpha: np.ndarray | None = None
+    icc_profile: bytes | None = None
+    exif: bytes = b''
 
 
 def read_photo(path: str | Path, max_pixels: float = math.inf) -> Photo:
@@ -108,7 +108,7 @@ class _Stored(NamedTuple):
 
 
 def _finished(stored: _Stored, path: Path) -> Photo:
-    pixels, alpha, block, profile = stored.pixels, stored.alpha, stored.exif.removeprefix(exif.PREFIX), b''
+    pixels, alpha, block, profile = stored.pixels, stored.alpha, stored.exif, b''
     orientation = stored.orientation or 1
     try:
         if block and stored.orientation is None:
@@ -119,7 +119,7 @@ def _finished(stored: _Stored, path: Path) -> Photo:
         if block:
             patched = bytearray(block)
             exif.set_upright(patched, turned=orientation in _TURNED)
-            block = exif.PREFIX + patched
+            block = bytes(patched)
     except ValueError as error:
         block = b''
         _log.warning('%s: its EXIF is damaged and left out: %s', path, error)
@@ -153,9 +153,9 @@ def _reader(head: bytes) -> Callable[[Path, float], _Stored]:
     if head.startswith(MAGIC):
         return _read_tiff
     if head[:4] == b'RIFF' and head[8:12] == b'WEBP':
-        return lambda path, most: _read_other(WebPImagePlugin.WebPImageFile, path, most)
+        return partial(_read_other, WebPImagePlugin.WebPImageFile)
     if head.startswith(b'BM'):
-        return lambda path, most: _read_other(BmpImagePlugin.BmpImageFile, path, most)
+        return partial(_read_other, BmpImagePlugin.BmpImageFile)
     if brand in (b'avif', b'avis'):
         return _read_avif
     if brand in (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1'):
@@ -250,7 +250,8 @@ def _read_heif(path: Path, max_pixels: float) -> _Stored:
 def _read_other(plugin: Callable[[io.BytesIO], Image.Image], path: Path, max_pixels: float) -> _Stored:
     """Read what Pillow opens without a look at what is said beside the pixels."""
     with plugin(io.BytesIO(path.read_bytes())) as image:
-        said = Parts(b'', image.info.get('exif') or b'', image.info.get('icc_profile') or b'')
+        block = (image.info.get('exif') or b'').removeprefix(exif.PREFIX)
+        said = Parts(b'', block, image.info.get('icc_profile') or b'')
         return _decoded(image, said, path, max_pixels)
 
 

@@ -13,15 +13,14 @@ import numpy as np
 from PIL import Image
 
 from s3net_plugin.relight import exif
-from s3net_plugin.relight.photo import Photo
+from s3net_plugin.relight.photo import JPEG_SUFFIXES, Photo
 from s3net_plugin.relight.tiff import write_tiff
 from s3net_plugin.utils.files import atomic_write
 
-_JPEG = ('.jpg', '.jpeg', '.jpe', '.jfif')
-WRITTEN_SUFFIXES = (*_JPEG, '.png', '.webp', '.tif', '.tiff')
+WRITTEN_SUFFIXES = (*JPEG_SUFFIXES, '.png', '.webp', '.tif', '.tiff')
 
-_MOST_IN_JPEG = 2**16 - 1 - 2  # bytes of EXIF: a segment's length has 16 bits and counts itself
-_LONGEST_SIDE = {**dict.fromkeys(_JPEG, ('JPEG', 65500)), '.webp': ('WebP', 16383)}
+_MOST_IN_JPEG = 2**16 - 1 - 2 - len(exif.PREFIX)  # bytes of EXIF: a segment's length has 16 bits and counts itself
+_LONGEST_SIDE = {**dict.fromkeys(JPEG_SUFFIXES, ('JPEG', 65500)), '.webp': ('WebP', 16383)}
 _STRIP_ROWS = 256
 _log = logging.getLogger(__name__)
 
@@ -67,10 +66,10 @@ def write_photo(path: str | Path, photo: Photo) -> None:
 def _encode(photo: Photo, path: Path, file: BinaryIO) -> None:
     suffix = path.suffix.lower()
     if suffix in ('.tif', '.tiff'):
-        write_tiff(file, photo.pixels, photo.alpha, photo.exif.removeprefix(exif.PREFIX), photo.icc_profile)
+        write_tiff(file, photo.pixels, photo.alpha, photo.exif, photo.icc_profile)
     elif suffix == '.png':
         _write_png(file, photo)
-    elif suffix in _JPEG:
+    elif suffix in JPEG_SUFFIXES:
         block = _exif_for_jpeg(photo.exif, path)
         picture = Image.fromarray(_to_8_bit(photo.pixels))
         picture.save(file, 'JPEG', icc_profile=photo.icc_profile, exif=block, quality=95, subsampling=0)
@@ -80,12 +79,12 @@ def _encode(photo: Photo, path: Path, file: BinaryIO) -> None:
 
 
 def _exif_for_jpeg(block: bytes, path: Path) -> bytes:
-    if len(block) <= _MOST_IN_JPEG:
-        return block
-    smaller = exif.PREFIX + exif.rebuilt(block.removeprefix(exif.PREFIX), maker_note=False)
-    fits = len(smaller) <= _MOST_IN_JPEG
-    _log.warning('%s: JPEG holds 64 kB of EXIF; %s is left out', path, 'MakerNote' if fits else 'it')
-    return smaller if fits else b''
+    if len(block) > _MOST_IN_JPEG:
+        smaller = exif.rebuilt(block, maker_note=False)
+        fits = len(smaller) <= _MOST_IN_JPEG
+        _log.warning('%s: JPEG holds 64 kB of EXIF; %s is left out', path, 'MakerNote' if fits else 'it')
+        block = smaller if fits else b''
+    return block and exif.PREFIX + block
 
 
 def _joined(photo: Photo) -> np.ndarray:
@@ -112,7 +111,7 @@ def _write_png(file: BinaryIO, photo: Photo) -> None:
     if photo.icc_profile:
         file.write(_png_chunk(b'iCCP', b'ICC profile\0\0' + zlib.compress(photo.icc_profile)))
     if photo.exif:
-        file.write(_png_chunk(b'eXIf', photo.exif.removeprefix(exif.PREFIX)))
+        file.write(_png_chunk(b'eXIf', photo.exif))
     file.write(content[after_header:])
 
 

@@ -11,22 +11,22 @@ import cv2
 import numpy as np
 import tifffile
 from PIL.ExifTags import Base
+from tifffile import EXTRASAMPLE, PHOTOMETRIC, PLANARCONFIG, SAMPLEFORMAT
 
 from s3net_plugin.relight import exif
 
 MAGIC = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')  # the last two are BigTIFF
 DEVELOP = 'a raw file of a camera; develop it first, to JPEG, PNG or TIFF'
 
-_REDUCED_OR_MASK = 1 | 4  # bits of NewSubfileType
-_REDUCED = 2  # of the older SubfileType
-_DNG_VERSION = 50706
-_RAW = (32803, 34892)  # photometric interpretations: colour filter array, linear raw
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _TRUE_COLOUR = 0, 1, 2
-_KINDS = {3: 'palette', 5: 'CMYK', 6: 'YCbCr', 8: 'Lab', 9: 'Lab', 10: 'Lab'}
-_UNSIGNED = 1
-_VALUES = {2: 'signed', 3: 'float'}
-_PLANAR = 2
-_ASSOCIATED, _UNASSOCIATED = 1, 2  # alpha that the colours are multiplied by, and alpha that they are not
+_REDUCED = 2  # of SubfileType, which is older than what tifffile looks at
+_RAW = (PHOTOMETRIC.CFA, PHOTOMETRIC.LINEAR_RAW)
+_LAB = (PHOTOMETRIC.CIELAB, PHOTOMETRIC.ICCLAB, PHOTOMETRIC.ITULAB)
+_GREY_OR_RGB = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB)
+_NAMES: dict[int, str] = {
+    **{PHOTOMETRIC.PALETTE: 'palette', PHOTOMETRIC.SEPARATED: 'CMYK', PHOTOMETRIC.YCBCR: 'YCbCr'},
+    **dict.fromkeys(_LAB, 'Lab'),
+}
+_VALUES: dict[int, str] = {SAMPLEFORMAT.INT: 'signed', SAMPLEFORMAT.IEEEFP: 'float'}
 _MAX_BYTES = 2**32 - 1  # offsets have 32 bits
 # Tags of a first directory that say how a file is laid out, which the new pixels say anew
 _LAYOUT_TAGS = (
@@ -60,10 +60,10 @@ def read_layout(path: Path) -> Layout:
     with tifffile.TiffFile(path) as file:
         number, page = _full_page(file)
         bits, kind = page.bitspersample, page.photometric
-        if kind in (8, 9, 10) or (bits == 16 and kind not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _TRUE_COLOUR)):
-            name = _KINDS.get(kind, getattr(kind, 'name', f'photometric {kind}'))
+        if kind in _LAB or (bits == 16 and kind not in _GREY_OR_RGB):
+            name = _NAMES.get(kind, getattr(kind, 'name', f'photometric {kind}'))
             raise UnsupportedPhotoError(f'TIFF of {bits}-bit {name} pixels; save it as RGB of 8 or 16 bits')
-        if page.sampleformat != _UNSIGNED or bits not in (*range(1, 9), 16) or page.imagedepth != 1:
+        if page.sampleformat != SAMPLEFORMAT.UINT or bits not in (*range(1, 9), 16) or page.imagedepth != 1:
             name = _VALUES.get(page.sampleformat, 'other')
             raise UnsupportedPhotoError(f'TIFF of {bits}-bit {name} values; save it as RGB of 8 or 16 bits')
         tags = page.tags
@@ -85,10 +85,11 @@ def _full_page(file: tifffile.TiffFile) -> tuple[int, tifffile.TiffPage]:
     below = [sub for page in pages for sub in page.pages or () if isinstance(sub, tifffile.TiffPage)]
     head = file.filehandle
     head.seek(8)
-    if _DNG_VERSION in pages[0].tags or head.read(2) == b'CR' or any(one.photometric in _RAW for one in pages + below):
+    is_raw = any(one.photometric in _RAW for one in pages + below)
+    if is_raw or Base.DNGVersion in pages[0].tags or head.read(2) == b'CR':
         raise UnsupportedPhotoError(DEVELOP)
     for number, page in enumerate(pages):
-        if not page.subfiletype & _REDUCED_OR_MASK and page.tags.valueof(255, 1) != _REDUCED:
+        if not page.is_reduced and not page.is_mask and page.tags.valueof(Base.SubfileType) != _REDUCED:
             return number, page
     raise UnsupportedPhotoError('TIFF of reduced pictures and masks only; save the full picture with an editor')
 
@@ -118,7 +119,7 @@ def read_16_bit(path: Path, number: int) -> tuple[np.ndarray, np.ndarray | None]
         ends = [at + size for at, size in zip(page.dataoffsets, page.databytecounts, strict=True)]
         if max(ends) > file.filehandle.size:
             raise ValueError('it ends before its pixels do')
-        is_planar = page.samplesperpixel > 1 and page.planarconfig == _PLANAR
+        is_planar = page.samplesperpixel > 1 and page.planarconfig == PLANARCONFIG.SEPARATE
         try:
             samples = page.asarray()
             samples = np.moveaxis(samples, 0, -1) if samples.ndim == 3 and is_planar else samples
@@ -132,8 +133,8 @@ def read_16_bit(path: Path, number: int) -> tuple[np.ndarray, np.ndarray | None]
                     'or save it without compression'
                 ) from None
         extra = tuple(page.extrasamples)
-        inverted = page.photometric == _WHITE_IS_ZERO
-        colours = 3 if page.photometric == _TRUE_COLOUR else 1
+        inverted = page.photometric == PHOTOMETRIC.MINISWHITE
+        colours = 3 if page.photometric == PHOTOMETRIC.RGB else 1
     if samples.ndim == 2:
         return (~samples if inverted else samples), None
     if samples.shape[2] < colours:
@@ -141,10 +142,10 @@ def read_16_bit(path: Path, number: int) -> tuple[np.ndarray, np.ndarray | None]
     pixels = samples[..., 0] if colours == 1 else samples[..., :3]
     pixels = ~pixels if inverted else pixels
     # some writers, OpenCV among them, do not say what a fourth channel is
-    if samples.shape[2] == colours or (extra and extra[0] not in (_ASSOCIATED, _UNASSOCIATED)):
+    if samples.shape[2] == colours or (extra and extra[0] not in (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)):
         return pixels, None
     alpha = samples[..., colours]
-    if extra and extra[0] == _ASSOCIATED:
+    if extra and extra[0] == EXTRASAMPLE.ASSOCALPHA:  # the colours are multiplied by it
         whole = np.maximum(alpha, 1).astype(np.float32)
         whole = whole if pixels.ndim == 2 else whole[..., None]
         pixels = np.rint(np.minimum(pixels / whole, 1) * 65535).astype(np.uint16)
@@ -205,17 +206,17 @@ def write_tiff(
         Base.ImageLength: field('I', height),
         Base.BitsPerSample: field('H', *[8 * pixels.itemsize] * channels),
         Base.Compression: field('H', 1),
-        Base.PhotometricInterpretation: field('H', _TRUE_COLOUR),
+        Base.PhotometricInterpretation: field('H', PHOTOMETRIC.RGB),
         Base.StripOffsets: field('I', 0),
         Base.SamplesPerPixel: field('H', channels),
         Base.RowsPerStrip: field('I', height),
         Base.StripByteCounts: field('I', num_bytes),
         Base.PlanarConfiguration: field('H', 1),
-        **({Base.ExtraSamples: field('H', _UNASSOCIATED)} if channels == 4 else {}),
+        **({Base.ExtraSamples: field('H', EXTRASAMPLE.UNASSALPHA)} if channels == 4 else {}),
         **({Base.InterColorProfile: exif.Field(7, len(icc_profile), icc_profile)} if icc_profile else {}),
     }
     if len(block) > 8:
-        kept = exif.read_fields(block)
+        kept = exif.read_fields(block, exif.FIRST)
         fields = {**{tag: value for tag, value in kept.items() if tag not in _LAYOUT_TAGS}, **fields}
     directory = exif.serialise(order, fields, len(block))
     fields[Base.StripOffsets] = field('I', len(block) + len(directory))

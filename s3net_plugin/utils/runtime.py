@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
-import sys
+import platform
+from typing import Any
 
 # Parameters of glibc's mallopt(3)
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
@@ -27,10 +29,14 @@ def keep_freed_memory(keep: bool = True, most: int = 2**31 - 1) -> None:
     that took up to a third of the network's time. All threads share one heap then, since others than the main one
     cannot hold large arrays. Where there is no glibc nothing happens.
     """
-    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None) if sys.platform == 'linux' else None
-    if mallopt:
+    if mallopt := _mallopt():
         mallopt(_MMAP_MAX, 0 if keep else 65536)
         mallopt(_TRIM_THRESHOLD, most if keep else 2**26)
         mallopt(_MMAP_THRESHOLD, 2**25)  # where the default ends up; not asked where nothing is mapped
         if keep:
             mallopt(_ARENA_MAX, 1)
+
+
+@functools.cache
+def _mallopt() -> Any:
+    return ctypes.CDLL(None).mallopt if platform.libc_ver()[0] == 'glibc' else None

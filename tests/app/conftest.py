@@ -4,13 +4,13 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
 from basicsr.archs import build_network
 
-RENDERED = Path(__file__).parents[1] / 'assets/rendered'
+from tests.conftest import RENDERED, ROOT
+
 WORK_SIZE = 96
 
 
@@ -47,7 +47,7 @@ def app(checkpoint, guide_folders, tmp_path_factory):
     command += ['--guides', guide_folders / 'guides', '--guide-depth', guide_folders / 'guide_depth']
     command += ['--work-size', WORK_SIZE, '--max-upload', 2, '--max-megapixels', 1, '--depth-model', folder / 'none']
     environment = {**os.environ, 'TMPDIR': str(folder), 'HF_HUB_OFFLINE': '1', 'NO_PROXY': '127.0.0.1'}
-    environment['PYTHONPATH'] = str(Path(__file__).parents[2])
+    environment['PYTHONPATH'] = str(ROOT)
     log = (folder / 'log').open('w')
     process = subprocess.Popen([str(part) for part in command], cwd=folder, env=environment, stdout=log, stderr=log)
     try:

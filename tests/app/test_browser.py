@@ -13,7 +13,8 @@ from s3net_plugin.app.service import SAMPLE
 from s3net_plugin.archs.load import load_network
 from s3net_plugin.relight.lights import Light, guide_under
 from s3net_plugin.relight.relighter import InputReader, Relighter
-from tests.app.conftest import RENDERED, WORK_SIZE
+from tests.app.conftest import WORK_SIZE
+from tests.conftest import RENDERED
 
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
 FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking']

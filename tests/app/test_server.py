@@ -12,7 +12,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tests.app.conftest import RENDERED
+from tests.conftest import RENDERED
 
 
 def post(url, body, content_type='application/json'):
@@ -23,6 +23,10 @@ def upload(app, content, name):
     head = f'--frontier\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
     body = head.encode() + content + b'\r\n--frontier--\r\n'
     return json.loads(post(f'{app}/gradio_api/upload', body, 'multipart/form-data; boundary=frontier'))[0]
+
+
+def upload_rendered(app, *names):
+    return [upload(app, (RENDERED / f'{name}.png').read_bytes(), f'{name}.png') for name in names]
 
 
 def call(app, *paths, source='Take it from a guide photo', direction='E'):
@@ -57,10 +61,8 @@ def test_large_uploads_are_refused(app):
 
 
 def test_relight_takes_uploaded_files_only(app, guide_folders):
-    photo = upload(app, (RENDERED / 'scene_4500_E.png').read_bytes(), 'photo.png')
-    depth = upload(app, (RENDERED / 'scene_depth.png').read_bytes(), 'depth.png')
-    guide = upload(app, (RENDERED / 'guide_2500_NW.png').read_bytes(), 'guide.png')
-    guide_depth = upload(app, (RENDERED / 'guide_depth.png').read_bytes(), 'guide_depth.png')
+    names = ('scene_4500_E', 'scene_depth', 'guide_2500_NW', 'guide_depth')
+    photo, depth, guide, guide_depth = upload_rendered(app, *names)
     assert 'event: complete' in call(app, photo, depth, guide, guide_depth)
     for stranger in (guide_folders / 'guides/evening.png', RENDERED / 'scene_4500_E.png', '/etc/passwd'):
         assert 'event: error' in call(app, photo, depth, stranger, guide_depth)
@@ -76,17 +78,14 @@ def test_photos_that_gradio_does_not_open_are_relit(app, tmp_path, kind):
     else:
         path = tmp_path / 'photo.tif'
         tifffile.imwrite(path, rgb.astype(np.uint16) * 257, photometric='rgb')
-    depth = upload(app, (RENDERED / 'scene_depth.png').read_bytes(), 'depth.png')
     photo = upload(app, path.read_bytes(), path.name)
-    answer = call(app, photo, depth, None, None, source='Choose the sun')
+    answer = call(app, photo, *upload_rendered(app, 'scene_depth'), None, None, source='Choose the sun')
     assert 'event: complete' in answer
     assert ('photo_relit.png' if kind == 'heic' else 'photo_relit.tif') in answer
 
 
 def test_a_light_by_name_is_one_of_those_in_the_package(app):
-    photo = upload(app, (RENDERED / 'scene_4500_E.png').read_bytes(), 'photo.png')
-    depth = upload(app, (RENDERED / 'scene_depth.png').read_bytes(), 'depth.png')
-    files = (photo, depth, None, None)
+    files = (*upload_rendered(app, 'scene_4500_E', 'scene_depth'), None, None)
     assert 'event: complete' in call(app, *files, source='Choose the sun', direction='SW')
     assert 'event: error' in call(app, *files, source='Choose the sun', direction='../../../tests/assets/rendered/x')
 
@@ -94,9 +93,7 @@ def test_a_light_by_name_is_one_of_those_in_the_package(app):
 def test_too_many_pixels_are_refused(app, tmp_path):
     Image.new('RGB', (1200, 1000)).save(tmp_path / 'wide.png')
     photo = upload(app, (tmp_path / 'wide.png').read_bytes(), 'wide.png')
-    guide = upload(app, (RENDERED / 'guide_2500_NW.png').read_bytes(), 'guide.png')
-    depth = upload(app, (RENDERED / 'guide_depth.png').read_bytes(), 'depth.png')
-    answer = call(app, photo, None, guide, depth)
+    answer = call(app, photo, None, *upload_rendered(app, 'guide_2500_NW', 'guide_depth'))
     assert 'wide.png: more than 1 megapixels' in answer
     assert '/wide.png' not in answer
 

@@ -13,8 +13,8 @@ from s3net_plugin.archs import pretrained
 from s3net_plugin.archs.load import load_network
 from s3net_plugin.relight.lights import GUIDES, Light
 from s3net_plugin.relight.relighter import Relighter
-from tests.app.conftest import RENDERED, WORK_SIZE
-from tests.conftest import ROOT
+from tests.app.conftest import WORK_SIZE
+from tests.conftest import RENDERED, ROOT
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_depth_is_estimated_once_if_there_is_a_model(make_service):
 
 def test_light_by_name_is_that_of_the_guide_in_the_package(make_service, tmp_path):
     service = make_service()
-    photo, depth = map(str, service.sample())
+    photo, depth = service.sample()
     Image.fromarray(service.preview('S', 3000)).save(tmp_path / 'guide.png')
     guide = (str(tmp_path / 'guide.png'), str(GUIDES / 'depth.png'))
     by_name, by_file = service.relight(photo, depth, light=Light('S', 3000)), service.relight(photo, depth, *guide)
@@ -78,7 +78,7 @@ def test_app_needs_no_arguments(checkpoint, monkeypatch, capsys, tmp_path):
     chosen, missing = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r'note: the network computes in (float32|bfloat16) on (cpu|cuda|mps)', chosen)
     assert missing.startswith('note: depth has to be uploaded, or only the colour changes: ')
-    photo, depth = map(str, service.sample())
+    photo, depth = service.sample()
     assert service.relight(photo, depth, light=Light('W')).path.exists()
 
 

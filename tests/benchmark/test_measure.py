@@ -1,13 +1,11 @@
 import itertools
 import time
 
-import numpy as np
-import pytest
 import torch
 
 from s3net_plugin.benchmark import choose_settings, describe
 from s3net_plugin.benchmark.cases import Case, Fast, all_cases
-from s3net_plugin.benchmark.measure import allocations, measure, quartiles, time_in_turns
+from s3net_plugin.benchmark.measure import allocations, measure, time_in_turns
 
 CPU = torch.device('cpu')
 MEBIBYTE = 2**20
@@ -27,11 +25,6 @@ def test_a_time_is_that_of_one_call_with_its_quartiles():
     # a sleep is never shorter; how much longer is for the machine's other work to say
     assert 0.002 <= found['short']['median'] < 0.02 <= found['long']['median'] < 0.2
     assert all(times['lower'] <= times['median'] <= times['upper'] for times in found.values())
-
-
-def test_quartiles_are_those_of_numpy():
-    samples = np.random.default_rng(0).exponential(size=37).tolist()
-    assert list(quartiles(samples).values()) == pytest.approx(np.quantile(samples, [0.5, 0.25, 0.75]).tolist())
 
 
 def test_works_take_turns_in_both_orders():

@@ -8,7 +8,7 @@ from PIL import Image
 from s3net_plugin.archs import S3Net
 from s3net_plugin.archs.shading import CueSettings, shading_cues
 from s3net_plugin.benchmark import choose_settings
-from s3net_plugin.benchmark.cases import LOSS_WEIGHTS, all_cases, fast_loss, plain_loss, train_options
+from s3net_plugin.benchmark.cases import LOSS_WEIGHTS, all_cases, fast_loss, plain_criteria, plain_loss, train_options
 from s3net_plugin.benchmark.photos import fast_work, photo_files, plain_work
 from s3net_plugin.benchmark.plain import plain_shading_cues, plain_step
 from s3net_plugin.models import S3NetModel
@@ -37,8 +37,7 @@ def test_plain_step_is_the_same_step():
     model = S3NetModel(train_options(settings, batch))
     network = S3Net(encoder=settings.encoder)
     network.load_state_dict(model.net_g.state_dict())
-    criteria = [(weight, plain_loss(name, CPU)) for name, weight in LOSS_WEIGHTS.items()]
-    step = plain_step(network, criteria, lq, gt, lr=1e-4)
+    step = plain_step(network, plain_criteria(CPU), lq, gt, lr=1e-4)
     plain, fast = [], []
     for _ in range(3):
         plain.append(step())

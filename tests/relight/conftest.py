@@ -1,40 +1,19 @@
-from pathlib import Path
-
 import cv2
 import pytest
 import torch
 from basicsr.archs import build_network
 
-import s3net_plugin  # noqa: F401  registers S3Net
-from s3net_plugin.commands import pack_weights, prepare_depth, relight
-
-ROOT = Path(__file__).parents[2]
-RENDERED = ROOT / 'tests/assets/rendered'
-
-
-@pytest.fixture(scope='session')
-def relight_script():
-    return relight
-
-
-@pytest.fixture
-def pack_weights_script():
-    return pack_weights
-
-
-@pytest.fixture(scope='session')
-def prepare_depth_script():
-    return prepare_depth
+from tests.conftest import RENDERED
 
 
 @pytest.fixture
 def scene():
-    """One rendered scene under two lights, RGB uint8, and the folder it comes from."""
+    """One rendered scene under two lights, RGB uint8."""
 
     def read(name):
         return cv2.cvtColor(cv2.imread(str(RENDERED / name)), cv2.COLOR_BGR2RGB)
 
-    return {'input': read('scene_4500_E.png'), 'target': read('scene_2500_NW.png'), 'folder': RENDERED}
+    return {'input': read('scene_4500_E.png'), 'target': read('scene_2500_NW.png')}
 
 
 @pytest.fixture(scope='session')

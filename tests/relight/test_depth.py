@@ -20,9 +20,9 @@ from s3net_plugin.utils import download
 from tests.relight.pictures import smooth_noise
 
 
-def scene_depth(near=2.0, far=6.0):
-    depth = np.random.default_rng(0).uniform(near, far, (12, 16))
-    depth.flat[:2] = near, far
+def scene_depth():
+    depth = np.random.default_rng(0).uniform(2, 6, (12, 16))
+    depth.flat[:2] = 2, 6
     return depth
 
 

@@ -6,7 +6,7 @@ from s3net_plugin.relight.lights import GUIDES, Light, guide_under, recolour, su
 from s3net_plugin.relight.photo import read_photo
 from s3net_plugin.relight.relighter import NetworkInput
 from s3net_plugin.rendering.light import DIRECTIONS, TEMPERATURES, temperature_rgb
-from tests.relight.conftest import RENDERED
+from tests.conftest import RENDERED
 
 NOTHING = NetworkInput(np.zeros((32, 32, 3), np.float32), np.zeros((32, 32), np.float32))
 

@@ -9,21 +9,21 @@ from PIL import Image
 from s3net_plugin.archs import pretrained
 from s3net_plugin.relight.photo import read_photo
 from s3net_plugin.rendering.light import DIRECTIONS, LUMINANCE
-from tests.relight.conftest import RENDERED
+from tests.conftest import RENDERED
 
 DEPTH = ('--input-depth', RENDERED / 'scene_depth.png')
 NW = RENDERED / 'scene_2500_NW.png'  # the scene with its sun in the north-west; in the east: scene_4500_E.png
 
 
 @pytest.fixture
-def relight(relight_script, checkpoints, monkeypatch, tmp_path):
+def relight(run_main, checkpoints, monkeypatch, tmp_path):
     """Run the script in a folder of its own; the weights in the package are those of a small, untrained network."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pretrained, 'pretrained_path', lambda: checkpoints / 'guided.pth')
 
     def run(*arguments, photo=NW, output='out.png'):
-        argv = ['--input', photo, '--output', output, '--work-size', '96', '--device', 'cpu', *arguments]
-        relight_script.main([str(argument) for argument in argv])
+        common = ('--work-size', 96, '--device', 'cpu')
+        run_main('relight', '--input', photo, '--output', output, *common, *arguments)
         return tmp_path / output
 
     return run

@@ -1,6 +1,5 @@
 import json
 import re
-import sys
 
 import pytest
 import torch
@@ -10,16 +9,15 @@ from s3net_plugin.archs.load import load_network
 
 
 @pytest.fixture
-def pack(pack_weights_script, checkpoints, tmp_path, monkeypatch):
+def pack(run_main, checkpoints, tmp_path, monkeypatch):
     """Run the script in a folder with notes."""
     monkeypatch.chdir(tmp_path)
     for name in ('training', 'scores'):
         (tmp_path / f'{name}.json').write_text(json.dumps({'of': name}))
 
     def run(checkpoint=checkpoints / 'guided.pth', scores='scores.json'):
-        argv = ['--checkpoint', checkpoint, '--output', 'net.safetensors', '--training', 'training.json']
-        monkeypatch.setattr(sys, 'argv', ['pack_weights.py', *map(str, argv), '--scores', scores])
-        pack_weights_script.main()
+        notes = ('--training', 'training.json', '--scores', scores)
+        run_main('pack_weights', '--checkpoint', checkpoint, '--output', 'net.safetensors', *notes)
 
     return run
 

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from s3net_plugin.relight.photo import Photo, read_photo
 from s3net_plugin.relight.photo_writing import write_photo
-from tests.relight.pictures import RAMPS
+from tests.relight.pictures import RAMPS, SRGB, icc_gamma, icc_profile, png_chunks
 
 SHORT, LONG, ASCII, RATIONAL, UNDEFINED = 3, 4, 2, 5, 7
 EXIF_POINTER, GPS_POINTER = 0x8769, 0x8825
@@ -30,26 +30,19 @@ def directory(fields, at):
 
 def exif_block(main, exif_fields=None, gps=None):
     """An EXIF block written by hand: the fields are whatever a camera might write."""
-    main = dict(main)
-    for pointer, fields in ((EXIF_POINTER, exif_fields), (GPS_POINTER, gps)):
-        if fields:
-            main[pointer] = (LONG, 1, bytes(4))
+    below = {pointer: fields for pointer, fields in ((EXIF_POINTER, exif_fields), (GPS_POINTER, gps)) if fields}
+    main = {**main, **dict.fromkeys(below, (LONG, 1, bytes(4)))}
     at, tail = 8 + len(directory(main, 8)), b''
-    for pointer, fields in ((EXIF_POINTER, exif_fields), (GPS_POINTER, gps)):
-        if fields:
-            main[pointer] = (LONG, 1, struct.pack('<I', at + len(tail)))
-            tail += directory(fields, at + len(tail))
+    for pointer, fields in below.items():
+        main[pointer] = (LONG, 1, struct.pack('<I', at + len(tail)))
+        tail += directory(fields, at + len(tail))
     return b'II*\0' + struct.pack('<I', 8) + directory(main, 8) + tail
 
 
-def jpeg(exif=b'', **options):
+def jpeg(exif=b''):
     out = io.BytesIO()
-    Image.fromarray(RAMPS).save(out, 'JPEG', quality=95, exif=b'Exif\0\0' + exif if exif else b'', **options)
+    Image.fromarray(RAMPS).save(out, 'JPEG', quality=95, exif=b'Exif\0\0' + exif if exif else b'')
     return out.getvalue()
-
-
-def png_chunks(*chunks):
-    return b''.join(struct.pack('>I', len(d)) + n + d + struct.pack('>I', zlib.crc32(n + d)) for n, d in chunks)
 
 
 def png_with(*chunks):
@@ -65,30 +58,18 @@ def stored_exif(path):
 
 
 def read_fields(block):
-    """Every value of a block by tifffile: {tag: (type, count, raw bytes)} of the first and the EXIF directory."""
+    """Every value of a block by tifffile: {tag: (type, count, raw bytes)} of the first directory and those below it."""
     with tifffile.TiffFile(io.BytesIO(block)) as file:
-        order, tags = file.byteorder, list(file.pages.first.tags)
-        found = {}
-
-        def raw(data, at):
-            count = struct.unpack_from(f'{order}H', data, at)[0]
-            for i in range(count):
-                tag, kind, number = struct.unpack_from(f'{order}HHI', data, at + 2 + 12 * i)
-                size = number * {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 9: 4, 10: 8}[kind]
-                place = at + 10 + 12 * i
-                where = place if size <= 4 else struct.unpack_from(f'{order}I', data, place)[0]
-                found[tag] = (kind, number, data[where : where + size])
-
-        for tag in tags:
+        pages = [file.pages.first]
+        for tag in file.pages.first.tags:
             if tag.code in (EXIF_POINTER, GPS_POINTER):
-                raw(block, struct.unpack_from(f'{order}I', block, tag.offset + 8)[0])
-            else:
-                found[tag.code] = (
-                    int(tag.dtype),
-                    tag.count,
-                    block[tag.valueoffset : tag.valueoffset + tag.valuebytecount],
-                )
-        return found
+                file.filehandle.seek(struct.unpack_from(f'{file.byteorder}I', block, tag.offset + 8)[0])
+                pages.append(tifffile.TiffPage(file, 0))
+        return {
+            tag.code: (int(tag.dtype), tag.count, block[tag.valueoffset : tag.valueoffset + tag.valuebytecount])
+            for page in pages
+            for tag in page.tags
+        }
 
 
 AWKWARD = {
@@ -145,9 +126,9 @@ GPS = {1: (ASCII, 2, b'N\0')}
 @pytest.mark.parametrize('target', ['.jpg', '.png', '.webp', '.tif'])
 @pytest.mark.parametrize('source', ['.jpg', '.png', '.webp', '.tif'])
 def test_exif_and_profile_are_the_same_bytes_whatever_the_format(tmp_path, source, target):
-    block, icc = exif_block(MAIN, FIELDS, GPS), profile('RGB')
+    block, icc = exif_block(MAIN, FIELDS, GPS), SRGB
     if source == '.tif':
-        write_photo(tmp_path / 'in.tif', Photo(RAMPS, None, icc, b'Exif\0\0' + block))
+        write_photo(tmp_path / 'in.tif', Photo(RAMPS, None, icc, block))
     else:
         Image.fromarray(RAMPS).save(tmp_path / f'in{source}', exif=b'Exif\0\0' + block, icc_profile=icc)
     photo = read_photo(tmp_path / f'in{source}')
@@ -162,8 +143,8 @@ def test_exif_and_profile_are_the_same_bytes_whatever_the_format(tmp_path, sourc
 
 def test_thumbnail_of_the_old_picture_is_left_out(tmp_path):
     thumbnail = jpeg()
-    at = 8 + len(directory(MAIN, 8))
-    block = bytearray(b'II*\0' + struct.pack('<I', 8) + directory(MAIN, 8))
+    block = bytearray(exif_block(MAIN))
+    at = len(block)
     struct.pack_into('<I', block, 8 + 2 + 12 * len(MAIN), at)
     second = {259: (SHORT, 1, b'\x06\0'), 513: (LONG, 1, struct.pack('<I', at + 42)), 514: (LONG, 1, b'\0\x02\0\0')}
     (tmp_path / 'in.jpg').write_bytes(jpeg(bytes(block) + directory(second, at) + thumbnail))
@@ -221,36 +202,18 @@ def test_orientation_in_xmp_alone_counts_as_pillow_has_it(tmp_path):
     np.testing.assert_array_equal(read_photo(tmp_path / 'in.png').pixels, np.rot90(RAMPS, -1))
 
 
-def profile(space, gamma=2.2):
-    """A grey ICC profile of this gamma, or sRGB's."""
-    if space == 'RGB':
-        return ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
-    parts = {
-        b'wtpt': b'XYZ \0\0\0\0' + struct.pack('>3i', 63190, 65536, 54061),
-        b'kTRC': b'curv\0\0\0\0' + struct.pack('>IH', 1, round(gamma * 256)) + b'\0\0',
-        b'desc': b'desc\0\0\0\0' + struct.pack('>I', 5) + b'Grey\0' + bytes(79),
-        b'cprt': b'text\0\0\0\0none\0\0\0\0',
-    }
-    at, table, body = 128 + 4 + 12 * len(parts), struct.pack('>I', len(parts)), b''
-    for name, value in parts.items():
-        value += bytes(-len(value) % 4)
-        table += struct.pack('>4sII', name, at + len(body), len(value))
-        body += value
-    head = struct.pack('>I4sI', at + len(body), b'lcms', 0x02100000) + b'mntrGRAYXYZ ' + bytes(12) + b'acsp'
-    head += bytes(28) + struct.pack('>3i', 63190, 65536, 54061)
-    return head.ljust(128, b'\0') + table + body
+GREY = icc_profile(b'GRAY', {b'kTRC': icc_gamma(1.8), b'cprt': b'text\0\0\0\0none\0\0\0\0'})
 
 
 @pytest.mark.parametrize('name', ['grey.jpg', 'alpha.png', 'deep.png', 'deep_alpha.png'])
 def test_grey_keeps_its_tone_curve_in_a_profile_for_rgb(tmp_path, name):
     grey = RAMPS[..., 0]
-    icc = profile('GRAY', 1.8)
     if name == 'grey.jpg':
-        Image.fromarray(grey).save(tmp_path / name, icc_profile=icc, quality=100)
+        Image.fromarray(grey).save(tmp_path / name, icc_profile=GREY, quality=100)
     elif name == 'alpha.png':
-        Image.fromarray(np.dstack([grey, grey]), 'LA').save(tmp_path / name, icc_profile=icc)
+        Image.fromarray(np.dstack([grey, grey]), 'LA').save(tmp_path / name, icc_profile=GREY)
     else:
-        write_grey_16(tmp_path / name, grey.astype(np.uint16) * 257, icc, alpha='alpha' in name)
+        write_grey_16(tmp_path / name, grey.astype(np.uint16) * 257, GREY, alpha='alpha' in name)
     photo = read_photo(tmp_path / name)
     assert np.abs(photo.pixels[..., 1] / np.iinfo(photo.pixels.dtype).max - grey / 255).max() < 0.01
     assert (photo.alpha is not None) == ('alpha' in name)
@@ -260,7 +223,7 @@ def test_grey_keeps_its_tone_curve_in_a_profile_for_rgb(tmp_path, name):
     kept = tifffile.TiffFile(tmp_path / 'out.tif').pages.first.tags[34675].value
     srgb = ImageCms.createProfile('sRGB')
     seen = ImageCms.profileToProfile(Image.fromarray(pixels), io_profile(kept), srgb, outputMode='RGB')
-    oracle = ImageCms.profileToProfile(Image.fromarray(grey), io_profile(icc), srgb, outputMode='RGB')
+    oracle = ImageCms.profileToProfile(Image.fromarray(grey), io_profile(GREY), srgb, outputMode='RGB')
     assert np.abs(np.asarray(seen).astype(int) - np.asarray(oracle)).max() <= 2
     assert np.abs(np.asarray(oracle).astype(int) - grey[..., None]).max() > 9  # so it matters
 
@@ -283,7 +246,7 @@ def write_grey_16(path, grey, icc, *, alpha):
     path.write_bytes(b'\x89PNG\r\n\x1a\n' + png_chunks(*chunks))
 
 
-@pytest.mark.parametrize('icc', [profile('RGB'), profile('GRAY'), b'no profile' * 30], ids=['RGB', 'GRAY', 'damaged'])
+@pytest.mark.parametrize('icc', [SRGB, GREY, b'no profile' * 30], ids=['RGB', 'GRAY', 'damaged'])
 def test_cmyk_with_a_profile_that_does_not_fit_is_read_as_without(tmp_path, icc, caplog):
     Image.fromarray(RAMPS).convert('CMYK').save(tmp_path / 'plain.jpg')
     Image.fromarray(RAMPS).convert('CMYK').save(tmp_path / 'in.jpg', icc_profile=icc)
@@ -295,6 +258,6 @@ def test_cmyk_with_a_profile_that_does_not_fit_is_read_as_without(tmp_path, icc,
 
 
 def test_profile_for_grey_is_not_kept_for_colour(tmp_path, caplog):
-    Image.fromarray(RAMPS).save(tmp_path / 'in.jpg', icc_profile=profile('GRAY'))
+    Image.fromarray(RAMPS).save(tmp_path / 'in.jpg', icc_profile=GREY)
     assert read_photo(tmp_path / 'in.jpg').icc_profile is None
     assert 'is one for GRAY; it is left out' in caplog.messages[0]

@@ -140,7 +140,7 @@ def test_the_fast_way_gives_what_the_plain_way_gives(arch, precision, most, mean
     torch.manual_seed(0)
     network = arch(encoder='resnet10t').eval()
     torch.nn.init.normal_(network.conv_last.weight, std=0.02)
-    photo = Photo(smooth_noise((150, 201)), None, None, b'')
+    photo = Photo(smooth_noise((150, 201)))
     relighter = Relighter(network, work_size=96, precision=precision)
     small = relighter.small_input(photo)
     here, guide = NetworkInput(small, seen(small.shape[:2]).depth), seen(small.shape[:2], 1)

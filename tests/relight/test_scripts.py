@@ -1,6 +1,5 @@
 import io
 import shutil
-import struct
 
 import cv2
 import numpy as np
@@ -10,8 +9,8 @@ from PIL import Image, ImageCms
 
 from s3net_plugin.archs.deploy import fast_precision
 from s3net_plugin.relight.photo import read_photo
-from tests.relight.conftest import RENDERED
-from tests.relight.pictures import smooth_noise
+from tests.conftest import RENDERED
+from tests.relight.pictures import icc_gamma, icc_profile, icc_xyz, smooth_noise
 
 
 @pytest.fixture
@@ -30,19 +29,20 @@ def folders(tmp_path, scene):
 
 
 @pytest.fixture
-def relight(relight_script, folders, checkpoints):
+def relight(run_main, folders, checkpoints):
     """Run the script in ``folders``: an option's value is a file there."""
 
     def run(*flags, checkpoint='guided', **options):
-        argv = ['--checkpoint', str(checkpoints / f'{checkpoint}.pth'), '--work-size', '64', '--device', 'cpu', *flags]
+        argv = ['--checkpoint', checkpoints / f'{checkpoint}.pth', '--work-size', 64, '--device', 'cpu', *flags]
         for name, value in options.items():
-            argv += [f'--{name.replace("_", "-")}', str(folders / value)]
-        relight_script.main(argv)
+            argv += [f'--{name.replace("_", "-")}', folders / value]
+        run_main('relight', *argv)
 
     return run
 
 
 ONE = {'input': 'photos/a.jpg', 'guide': 'guides/a.webp', 'input_depth': 'depth/a.png', 'guide_depth': 'guide_depth'}
+MANY = {**ONE, 'input': 'photos', 'input_depth': 'depth'}
 
 
 @pytest.mark.parametrize('precision', ['auto', 'float32', 'bfloat16'])
@@ -65,8 +65,8 @@ def test_one_to_one_checkpoint_needs_no_guide(relight, folders, capsys):
 
 
 def test_folder_of_photos_under_one_guide_or_one_each(relight, folders):
-    relight(input='photos', guide='guides/a.webp', input_depth='depth', guide_depth='guide_depth', output='one')
-    relight(input='photos', guide='guides', input_depth='depth', guide_depth='guide_depth', output='each')
+    relight(**MANY, output='one')
+    relight(**{**MANY, 'guide': 'guides'}, output='each')
     for name in ('one', 'each'):
         assert sorted(path.name for path in (folders / name).iterdir()) == ['a.jpg', 'b.png']
     same, other = ((folders / f'{name}/b.png').read_bytes() for name in ('one', 'each'))
@@ -79,7 +79,7 @@ def test_bad_files_are_reported_skipped_and_counted(relight, folders, capsys):
     shutil.copy(folders / 'depth/a.png', folders / 'depth/broken.png')
     Image.fromarray(smooth_noise((64, 80))).save(folders / 'photos/lonely.png')
     with pytest.raises(SystemExit, match='2 could not be relit'):
-        relight(input='photos', guide='guides/a.webp', input_depth='depth', guide_depth='guide_depth', output='out')
+        relight(**MANY, output='out')
     assert sorted(path.name for path in (folders / 'out').iterdir()) == ['a.jpg', 'b.png']
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith('skipped: ')]
     assert len(lines) == 2
@@ -167,32 +167,32 @@ def test_side_too_long_for_the_output_is_named_before_any_network_runs(relight, 
     assert 'wide.webp: cannot be written: WebP holds 16383 pixels a side, this has 16400' in capsys.readouterr().err
 
 
-def test_far_over_near_of_the_user_reaches_the_shadows(relight_script, folders):
-    argv = ['--method', 'shading', '--light', 'E', '--device', 'cpu', '--input', str(folders / 'photos/b.png')]
-    argv += ['--input-depth', str(RENDERED / 'scene_depth.png')]
+def test_far_over_near_of_the_user_reaches_the_shadows(run_main, folders):
+    argv = ['--method', 'shading', '--light', 'E', '--device', 'cpu', '--input', folders / 'photos/b.png']
+    argv += ['--input-depth', RENDERED / 'scene_depth.png']
     Image.fromarray(smooth_noise((120, 120))).save(folders / 'photos/b.png')
     results = []
     for ratio in ('1.5', '4', None):
         output = folders / f'{ratio}.png'
-        relight_script.main([*argv, '--output', str(output), *(['--far-over-near', ratio] if ratio else [])])
+        run_main('relight', *argv, '--output', output, *(['--far-over-near', ratio] if ratio else []))
         results.append(np.asarray(Image.open(output)).astype(int))
     shallow, four, default = results
     np.testing.assert_array_equal(four, default)  # what the closed form assumes
     assert np.abs(shallow - four).max() > 20
 
 
-def test_prepare_depth_names_disparity_that_is_not_finite(prepare_depth_script, tmp_path, capsys):
+def test_prepare_depth_names_disparity_that_is_not_finite(run_main, tmp_path, capsys):
     np.save(tmp_path / 'map.npy', np.float32([[np.nan, 20, 30, 40]]))
-    prepare_depth_script.main([str(tmp_path / 'map.npy'), str(tmp_path / 'out.png'), '--from', 'disparity'])
+    run_main('prepare_depth', tmp_path / 'map.npy', tmp_path / 'out.png', '--from', 'disparity')
     assert 'map.npy: 25% of it is not finite and counts as the farthest' in capsys.readouterr().err
     assert cv2.imread(str(tmp_path / 'out.png'), cv2.IMREAD_UNCHANGED)[0].tolist()[::3] == [65535, 0]
 
 
-def test_prepare_depth_of_photos_serves_relighting(prepare_depth_script, relight, folders, depth_models, capsys):
+def test_prepare_depth_of_photos_serves_relighting(run_main, relight, folders, depth_models, capsys):
     (folders / 'photos/broken.jpg').write_bytes(b'junk')
-    argv = [str(folders / 'photos'), str(folders / 'made'), '--depth-model', str(depth_models / 'relative')]
+    argv = [folders / 'photos', folders / 'made', '--depth-model', depth_models / 'relative']
     with pytest.raises(SystemExit, match='1 could not be made'):
-        prepare_depth_script.main([*argv, '--size', '100', '--device', 'cpu'])
+        run_main('prepare_depth', *argv, '--size', '100', '--device', 'cpu')
     assert 'broken.jpg' in capsys.readouterr().err
     made = {path.name: cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in (folders / 'made').iterdir()}
     assert {name: depth.shape for name, depth in made.items()} == {'a.png': (100, 100), 'b.png': (75, 100)}
@@ -201,30 +201,30 @@ def test_prepare_depth_of_photos_serves_relighting(prepare_depth_script, relight
 
 
 @pytest.mark.parametrize(('kind', 'nearest'), [('disparity', 3), ('depth', 0)])
-def test_prepare_depth_of_maps(prepare_depth_script, tmp_path, kind, nearest):
+def test_prepare_depth_of_maps(run_main, tmp_path, kind, nearest):
     np.save(tmp_path / 'map.npy', np.float32([[10, 20, 30, 40]]))
-    prepare_depth_script.main([str(tmp_path / 'map.npy'), str(tmp_path / 'out.png'), '--from', kind])
+    run_main('prepare_depth', tmp_path / 'map.npy', tmp_path / 'out.png', '--from', kind)
     depth = cv2.imread(str(tmp_path / 'out.png'), cv2.IMREAD_UNCHANGED)
     assert depth[0, nearest] == 0
     assert depth[0, 3 - nearest] == 65535
     with pytest.raises(SystemExit, match='1 could not be made'):
-        prepare_depth_script.main([str(tmp_path / 'map.npy'), str(tmp_path / 'out.png'), '--from', kind])
+        run_main('prepare_depth', tmp_path / 'map.npy', tmp_path / 'out.png', '--from', kind)
 
 
 @pytest.mark.parametrize(('source', 'output'), [('map.npy', 'one.jpg'), ('map.npy', 'map.npy'), ('.', 'all.png')])
-def test_prepare_depth_makes_no_folder_named_like_a_file(prepare_depth_script, tmp_path, source, output):
+def test_prepare_depth_makes_no_folder_named_like_a_file(run_main, tmp_path, source, output):
     np.save(tmp_path / 'map.npy', np.float32([[10, 20]]))
     with pytest.raises(SystemExit, match=rf'{output}: is a file or named like one; OUTPUT is a \.png for one map'):
-        prepare_depth_script.main([str(tmp_path / source), str(tmp_path / output), '--from', 'depth'])
+        run_main('prepare_depth', tmp_path / source, tmp_path / output, '--from', 'depth')
     assert [path.name for path in tmp_path.iterdir()] == ['map.npy']
 
 
-def test_sources_of_one_map_are_named_and_nothing_is_lost(prepare_depth_script, tmp_path, capsys):
+def test_sources_of_one_map_are_named_and_nothing_is_lost(run_main, tmp_path, capsys):
     np.save(tmp_path / 'IMG_1.npy', np.float32([[1, 2]]))
     cv2.imwrite(str(tmp_path / 'IMG_1.png'), np.uint16([[9, 8]]))
     np.save(tmp_path / 'IMG_2.npy', np.float32([[1, 2]]))
     with pytest.raises(SystemExit, match='1 could not be made'):
-        prepare_depth_script.main([str(tmp_path), str(tmp_path / 'out'), '--from', 'depth', '--force'])
+        run_main('prepare_depth', tmp_path, tmp_path / 'out', '--from', 'depth', '--force')
     err = capsys.readouterr().err
     assert 'IMG_1.npy and ' in err
     assert 'IMG_1.png: would all become' in err
@@ -232,20 +232,10 @@ def test_sources_of_one_map_are_named_and_nothing_is_lost(prepare_depth_script, 
 
 
 def display_p3():
-    """An ICC profile with P3's primaries and the curve of gamma 2.2, and what Pillow makes sRGB of it."""
+    """An ICC profile with P3's primaries and the curve of gamma 2.2."""
     primaries = {b'rXYZ': (33759, 15807, -69), b'gXYZ': (19137, 45361, 2774), b'bXYZ': (10287, 4369, 51355)}
-    parts = {tag: b'XYZ \0\0\0\0' + struct.pack('>3i', *xyz) for tag, xyz in primaries.items()}
-    parts |= {tag: b'curv\0\0\0\0' + struct.pack('>IHH', 1, 563, 0) for tag in (b'rTRC', b'gTRC', b'bTRC')}
-    parts[b'wtpt'] = b'XYZ \0\0\0\0' + struct.pack('>3i', 63190, 65536, 54061)
-    parts[b'desc'] = b'desc\0\0\0\0' + struct.pack('>I', 3) + b'P3\0' + bytes(79)
-    parts = {tag: value + bytes(-len(value) % 4) for tag, value in parts.items()}
-    at, table = 132 + 12 * len(parts), struct.pack('>I', len(parts))
-    for tag, value in parts.items():
-        table += struct.pack('>4sII', tag, at, len(value))
-        at += len(value)
-    head = struct.pack('>I4sI', at, b'lcms', 0x02100000) + b'mntrRGB XYZ ' + bytes(12) + b'acsp' + bytes(28)
-    head += struct.pack('>3i', 63190, 65536, 54061)
-    return head.ljust(128, b'\0') + table + b''.join(parts.values())
+    curves = dict.fromkeys((b'rTRC', b'gTRC', b'bTRC'), icc_gamma(2.2))
+    return icc_profile(b'RGB ', {tag: icc_xyz(*xyz) for tag, xyz in primaries.items()} | curves)
 
 
 def as_srgb(rgb):
@@ -277,6 +267,6 @@ def test_any_error_of_one_photo_is_reported_and_the_others_are_relit(relight, fo
 
     monkeypatch.setattr('s3net_plugin.relight.relighter.read_photo', fails_for_b)
     with pytest.raises(SystemExit, match='1 could not be relit'):
-        relight(input='photos', guide='guides/a.webp', input_depth='depth', guide_depth='guide_depth', output='out')
+        relight(**MANY, output='out')
     assert 'b.png: AttributeError: no such thing' in capsys.readouterr().err
     assert [path.name for path in (folders / 'out').iterdir()] == ['a.jpg']

@@ -1,8 +1,6 @@
 """Unusual pictures are right or refused by name, never silently wrong."""
 
 import importlib.util
-import struct
-import zlib
 
 import cv2
 import numpy as np
@@ -13,7 +11,7 @@ from PIL import Image, features
 from s3net_plugin.relight import photo as photo_module
 from s3net_plugin.relight.photo import Photo, read_photo
 from s3net_plugin.relight.photo_writing import write_photo
-from tests.relight.pictures import RAMPS
+from tests.relight.pictures import RAMPS, png_chunks
 
 DEEP = RAMPS.astype(np.uint16) * 257
 ALPHA = np.linspace(20000, 65535, 64 * 96).astype(np.uint16).reshape(64, 96)
@@ -157,8 +155,7 @@ def test_16_bit_png_keeps_its_transparent_colour(tmp_path):
     for name, pixels, clear in (('rgb', DEEP, DEEP[3, 5]), ('grey', DEEP[..., 0], DEEP[3, 5, :1])):
         order = pixels[..., ::-1] if pixels.ndim == 3 else pixels
         content = cv2.imencode('.png', np.ascontiguousarray(order))[1].tobytes()
-        body = b'tRNS' + clear.astype('>u2').tobytes()
-        chunk = struct.pack('>I', len(body) - 4) + body + struct.pack('>I', zlib.crc32(body))
+        chunk = png_chunks((b'tRNS', clear.astype('>u2').tobytes()))
         (tmp_path / f'{name}.png').write_bytes(content[:33] + chunk + content[33:])
         photo = read_photo(tmp_path / f'{name}.png')
         is_clear = (np.dstack([pixels]) == clear).all(axis=-1)
@@ -206,9 +203,9 @@ def test_what_is_not_read_says_what_to_do(tmp_path, name, head, message):
 def test_limit_is_half_of_the_memory(tmp_path, monkeypatch):
     """8 bits take 21 bytes a pixel, 16 bits 49: of 42 bytes for each pixel of RAMPS one fits, the other does not."""
     monkeypatch.setattr(photo_module, '_memory', lambda: 2 * 21 * RAMPS[..., 0].size)
-    write_photo(tmp_path / '8.png', Photo(RAMPS, None, None, b''))
-    write_photo(tmp_path / '16.png', Photo(DEEP, None, None, b''))
-    write_photo(tmp_path / '16.tif', Photo(DEEP, None, None, b''))
+    write_photo(tmp_path / '8.png', Photo(RAMPS))
+    write_photo(tmp_path / '16.png', Photo(DEEP))
+    write_photo(tmp_path / '16.tif', Photo(DEEP))
     assert read_photo(tmp_path / '8.png').pixels.shape == RAMPS.shape
     for name in ('16.png', '16.tif'):
         with pytest.raises(ValueError, match=rf'{name}: more than 0 megapixels; make it smaller'):
@@ -217,7 +214,7 @@ def test_limit_is_half_of_the_memory(tmp_path, monkeypatch):
 
 def test_longest_name_that_a_file_can_have_is_written(tmp_path):
     path = tmp_path / ('n' * 251 + '.png')
-    write_photo(path, Photo(RAMPS, None, None, b''))
+    write_photo(path, Photo(RAMPS))
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 
@@ -227,8 +224,8 @@ def test_side_that_a_format_does_not_hold_is_named(tmp_path, suffix, longest):
     with pytest.raises(
         ValueError, match=rf'out\{suffix}: cannot be written: .* holds {longest} pixels a side, this has'
     ):
-        write_photo(tmp_path / f'out{suffix}', Photo(pixels, None, None, b''))
-    write_photo(tmp_path / f'out{suffix}', Photo(pixels[:, :longest], None, None, b''))
+        write_photo(tmp_path / f'out{suffix}', Photo(pixels))
+    write_photo(tmp_path / f'out{suffix}', Photo(pixels[:, :longest]))
     assert Image.open(tmp_path / f'out{suffix}').size == (longest, 1)
 
 
@@ -246,5 +243,5 @@ def test_wide_tiff_is_whole(tmp_path):
     """More rows than are written at a time."""
     pixels = np.tile(DEEP, (9, 1, 1))
     alpha = np.tile(ALPHA, (9, 1))
-    write_photo(tmp_path / 'out.tif', Photo(pixels, alpha, None, b''))
+    write_photo(tmp_path / 'out.tif', Photo(pixels, alpha))
     np.testing.assert_array_equal(tifffile.imread(tmp_path / 'out.tif'), np.dstack([pixels, alpha]))
