@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Literal, NamedTuple
 
 import torch
@@ -25,6 +24,7 @@ LightColours = Literal['measured', 'black_body']
 # Beside the sun's light, of strength 1: the sky, and what the cues get wrong. The light of the sky alone would be 0.12.
 AMBIENT = 0.45
 _DARK = 1e-3
+_BLACK_BODIES = [temperature_rgb(kelvin).tolist() for kelvin in TEMPERATURES]  # linear, equally bright
 _TOLERANCE = 0.1  # squared distance of logarithms of colours within which two ratios are about as likely
 
 
@@ -46,13 +46,6 @@ def _sun_colour(rgb: Tensor, shading: Tensor) -> Tensor:
     return lit / shading.mean((2, 3), keepdim=True).clamp_min(_DARK)
 
 
-@functools.cache
-def _black_body_ratios() -> Tensor:
-    """Logarithms of the ratios of the colours of VIDIT's colour temperatures, equally bright, (25, 3)."""
-    colours = torch.tensor([temperature_rgb(kelvin).tolist() for kelvin in TEMPERATURES]).log()
-    return (colours[:, None] - colours).flatten(0, 1)
-
-
 def black_body_ratio(ratio: Tensor) -> Tensor:
     """Ratio of the colours of two black bodies, equally bright, that is like a measured ``ratio``, both (N, 3, 1, 1).
 
@@ -64,7 +57,8 @@ def black_body_ratio(ratio: Tensor) -> Tensor:
         tensor([1., 1., 1.])
     """
     logarithm = ratio.clamp_min(_DARK).log().flatten(1)
-    candidates = _black_body_ratios().to(ratio)
+    colours = logarithm.new_tensor(_BLACK_BODIES).log()
+    candidates = (colours[:, None] - colours).flatten(0, 1)
     difference = logarithm[:, None] - candidates
     distance = (difference - difference.mean(-1, keepdim=True)).square().sum(-1)
     return (torch.softmax(-distance / _TOLERANCE, dim=1) @ candidates).exp()[..., None, None]

@@ -13,7 +13,8 @@ ONNX_TOLERANCES = {'S3Net': 1e-5, 'ShadingGuidedS3Net': 5e-4}
 @pytest.fixture(scope='module', params=ONNX_TOLERANCES)
 def network(request):
     torch.manual_seed(0)
-    network = build_network({'type': request.param, 'encoder': 'resnet10t'})  # upsamples both ways
+    options = {'light_colours': 'black_body'} if request.param == 'ShadingGuidedS3Net' else {}
+    network = build_network({'type': request.param, 'encoder': 'resnet10t', **options})  # upsamples both ways
     torch.nn.init.normal_(network.conv_last.weight, std=0.01)
     return network.eval().requires_grad_(False)
 

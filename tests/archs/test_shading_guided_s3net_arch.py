@@ -19,7 +19,8 @@ def sample(height=64, width=64, batch=1):
 def network():
     """As after some training: the last layer is not zero any more."""
     torch.manual_seed(0)
-    network = build_network({'type': 'ShadingGuidedS3Net', 'encoder': 'res2net50_26w_4s'})
+    options = {'encoder': 'res2net50_26w_4s', 'light_colours': 'black_body'}
+    network = build_network({'type': 'ShadingGuidedS3Net', **options})
     torch.nn.init.normal_(network.conv_last.weight, std=0.1)
     return network.eval()
 

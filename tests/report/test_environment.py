@@ -62,7 +62,7 @@ def test_s3net_is_counted_and_left_as_it_was():
 
 
 def test_one_run_counts_what_mmengine_counts_in_two():
-    network = ShadingGuidedS3Net(encoder='resnet10t').eval()
+    network = ShadingGuidedS3Net(encoder='resnet10t', light_colours='black_body').eval()
     network(torch.zeros(1, 8, 64, 64))  # what depends on the size only is kept
     found = complexity(network, (8, 64, 64), CPU, 0.1)
     for name, analysis in (('flops', FlopAnalyzer), ('activations', ActivationAnalyzer)):
