@@ -9,12 +9,11 @@ import time
 
 import pytest
 
-from s3net_plugin.archs import shading
 from s3net_plugin.commands import arguments as shared
 from s3net_plugin.data import options
 from s3net_plugin.data.lmdb import records
 from s3net_plugin.relight import depth, lights
-from s3net_plugin.rendering import tracer
+from s3net_plugin.rendering import light, tracer
 from tests.conftest import ROOT
 
 # The arguments that each needs; what it writes goes to a folder that is not there.
@@ -88,7 +87,7 @@ def test_what_stands_in_for_the_package_is_the_same():
     assert shared.IMAGE_CODECS == records.IMAGE_CODECS
     assert shared.DEPTH_CODECS == records.DEPTH_CODECS
     assert shared.VARIANTS == tracer.VARIANTS
-    assert shared.DIRECTIONS == shading.DIRECTIONS
+    assert shared.DIRECTIONS == light.DIRECTIONS
     assert shared.DEFAULT_TEMPERATURE == lights.DEFAULT_TEMPERATURE
     assert shared.DEPTH_MODEL == depth.DEFAULT_MODEL
     assert shared.FAR_OVER_NEAR == depth.FAR_OVER_NEAR

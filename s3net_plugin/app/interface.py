@@ -8,9 +8,9 @@ import gradio as gr
 import numpy as np
 
 from s3net_plugin.app.service import RelightService
-from s3net_plugin.archs.shading import DIRECTIONS
 from s3net_plugin.data.scene_index import DEPTH_SUFFIXES
 from s3net_plugin.relight.lights import COOLEST, DEFAULT_TEMPERATURE, WARMEST, Light
+from s3net_plugin.rendering.light import DIRECTIONS
 
 # Fonts that every system has, so that the page asks no other server for anything.
 THEME = gr.themes.Soft(font=['system-ui', 'sans-serif'], font_mono=['ui-monospace', 'monospace'])

@@ -20,9 +20,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-DIRECTIONS = ('N', 'NE', 'E', 'SE', 'S', 'SW', 'W', 'NW')
+from s3net_plugin.rendering.light import LUMINANCE
 
-LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear sRGB (Rec. 709); why there are two of both: rendering/light.py
+_LUMINANCE = LUMINANCE.tolist()
 # Lengths are in units of the distance to the nearest point.
 _BIAS = 0.012  # an occluder is at least so much nearer than the ray
 _THICKNESS = 0.4  # and less than so much, since it has a back
@@ -64,9 +64,9 @@ def check_cue_settings(settings: CueSettings) -> None:
 
 
 def light_vectors(pitch: float, elevation: float) -> Tensor:
-    """Light vectors: of unit length, towards the sun from each of DIRECTIONS, (8, 3), in the camera's axes.
+    """Light vectors: of unit length, towards the sun from each of DIRECTIONS (of ``rendering.light``), (8, 3).
 
-    The axes are right, down, forward.
+    They are in the camera's axes: right, down, forward.
 
     Args:
         pitch: How far the camera looks down, degrees.
@@ -260,7 +260,7 @@ def estimate_light(rgb: Tensor, cues: Tensor) -> Tensor:
         cues: (N, 8, S, S) of ``shading_cues``.
     """
     linear = decode_srgb(bring_to_grid(rgb, cues.shape[-1]).clamp(0, 1))
-    luminance = torch.einsum('nchw,c->nhw', linear, linear.new_tensor(LUMINANCE))[:, None]
+    luminance = torch.einsum('nchw,c->nhw', linear, linear.new_tensor(_LUMINANCE))[:, None]
     seen, expected = (luminance + _DARK_LUMINANCE).log(), (cues + _DARK_CUE).log()
     correlation = torch.zeros_like(expected[..., 0, 0])
     for windows in _WINDOWS:

@@ -8,18 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from s3net_plugin.archs.shading import (
-    DIRECTIONS,
-    CueSettings,
-    decode_srgb,
-    encode_srgb,
-    estimate_light,
-    shading_cues,
-)
+from s3net_plugin.archs.shading import CueSettings, decode_srgb, encode_srgb, estimate_light, shading_cues
 from s3net_plugin.relight.depth import read_depth
 from s3net_plugin.relight.photo import read_photo
 from s3net_plugin.relight.relighter import NetworkInput
-from s3net_plugin.rendering.light import temperature_rgb
+from s3net_plugin.rendering.light import DIRECTIONS, temperature_rgb
 
 GUIDES = Path(__file__).parents[1] / 'assets/guides'
 COOLEST, WARMEST = 8000, 2000  # kelvin; beyond, the colours of a black body leave sRGB or hardly change

@@ -14,11 +14,11 @@ from PIL import Image
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from s3net_plugin.archs.shading import DIRECTIONS
 from s3net_plugin.relight.jobs import depth_map, files_in, one_line, report
 from s3net_plugin.relight.lights import Light, guide_under
 from s3net_plugin.relight.overlap import overlapped
 from s3net_plugin.relight.relighter import InputReader, NetworkInput, Relighter, downscale, resize_center_crop, to_bytes
+from s3net_plugin.rendering.light import DIRECTIONS
 from s3net_plugin.report.pictures import GAP, labelled_row
 from s3net_plugin.utils.files import atomic_write
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-# This folder imports nothing of the package, so that it renders without PyTorch and BasicSR. What both need stands in
-# ``archs/shading.py`` and here: DIRECTIONS and LUMINANCE, which a test holds equal.
+# This folder imports nothing of the package, so that it renders without PyTorch and BasicSR.
 DIRECTIONS = ('N', 'NE', 'E', 'SE', 'S', 'SW', 'W', 'NW')
 TEMPERATURES = (2500, 3500, 4500, 5500, 6500)
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear sRGB (Rec. 709)

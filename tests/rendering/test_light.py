@@ -3,7 +3,6 @@ import pytest
 from skimage.color import rgb2xyz
 from skimage.color.colorconv import xyz_from_rgb
 
-from s3net_plugin.archs import shading
 from s3net_plugin.rendering.light import (
     DIRECTIONS,
     LUMINANCE,
@@ -68,8 +67,3 @@ def test_exposure_brings_the_95th_percentile_to_its_level():
     image = np.random.default_rng(0).gamma(2.0, 3.0, (4, 50, 50, 3))
     luminance = image @ LUMINANCE * exposure(image)
     assert (luminance <= 0.55).mean() == pytest.approx(0.95, abs=1e-3)
-
-
-def test_directions_and_luminance_are_those_of_the_shading_cues():
-    assert DIRECTIONS == shading.DIRECTIONS
-    assert tuple(LUMINANCE) == shading.LUMINANCE
