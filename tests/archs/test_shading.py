@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from s3net_plugin.archs.shading import (
-    DIRECTIONS,
     CueSettings,
     estimate_light,
     light_vectors,
     shading_and_visibility,
     shading_cues,
 )
+from s3net_plugin.rendering.light import DIRECTIONS
 
 SIZE = 96
 PITCH, ELEVATION, VIEW = 35.0, 40.0, 41.0
