@@ -103,7 +103,9 @@ def test_work_size_below_the_least_is_refused():
         Relighter(GuideBrightness(), work_size=31)
 
 
-@pytest.mark.parametrize('network', [ClosedForm, lambda: ShadingGuidedS3Net(encoder='resnet10t').eval()])
+@pytest.mark.parametrize(
+    'network', [ClosedForm, lambda: ShadingGuidedS3Net(encoder='resnet10t', light_colours='black_body').eval()]
+)
 def test_far_over_near_reaches_the_shading_cues(network):
     here, guide = seen((40, 48)), seen((40, 48), 1)
     relighter = Relighter(network(), far_over_near=2.5)
