@@ -24,7 +24,8 @@ LightColours = Literal['measured', 'black_body']
 # Beside the sun's light, of strength 1: the sky, and what the cues get wrong. The light of the sky alone would be 0.12.
 AMBIENT = 0.45
 _DARK = 1e-3
-_BLACK_BODIES = [temperature_rgb(kelvin).tolist() for kelvin in TEMPERATURES]  # linear, equally bright
+_COLOURS = torch.tensor([temperature_rgb(kelvin).tolist() for kelvin in TEMPERATURES]).log()  # linear, equally bright
+_RATIOS = (_COLOURS[:, None] - _COLOURS).flatten(0, 1).tolist()  # a list, since a compiler takes it for a constant
 _TOLERANCE = 0.1  # squared distance of logarithms of colours within which two ratios are about as likely
 
 
@@ -57,8 +58,7 @@ def black_body_ratio(ratio: Tensor) -> Tensor:
         tensor([1., 1., 1.])
     """
     logarithm = ratio.clamp_min(_DARK).log().flatten(1)
-    colours = logarithm.new_tensor(_BLACK_BODIES).log()
-    candidates = (colours[:, None] - colours).flatten(0, 1)
+    candidates = logarithm.new_tensor(_RATIOS)
     difference = logarithm[:, None] - candidates
     distance = (difference - difference.mean(-1, keepdim=True)).square().sum(-1)
     return (torch.softmax(-distance / _TOLERANCE, dim=1) @ candidates).exp()[..., None, None]

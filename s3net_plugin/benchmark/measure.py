@@ -18,7 +18,7 @@ from s3net_plugin.benchmark.cases import Case, Work, all_cases
 from s3net_plugin.benchmark.settings import DTYPE_NAMES, BenchmarkSettings
 from s3net_plugin.report.environment import hardware
 from s3net_plugin.report.table import markdown_table
-from s3net_plugin.utils.runtime import keep_freed_memory
+from s3net_plugin.utils.runtime import MOST, keep_freed_memory
 
 WARM_UP = 3  # compile, record a CUDA graph, replay it
 SECONDS = 0.1  # of one turn, at least
@@ -70,7 +70,7 @@ def measure(case: Case, settings: BenchmarkSettings) -> list[dict[str, Any]]:
     for name, build in {'plain': case.plain, **{name: fast.build for name, fast in case.fast.items()}}.items():
         try:
             work, peaks[name] = _settle(build, settings.device, 0 if case.long else WARM_UP)
-            works[name] = _with_memory(work, keep=name != 'plain')
+            works[name] = _with_memory(work, most=0 if name == 'plain' else MOST)
         except RuntimeError as error:  # so are running out of memory and all that the compiler complains about
             failures[name] = str(error).strip().partition('\n')[0] or type(error).__name__
     rounds = min(settings.rounds, LONG_ROUNDS) if case.long else settings.rounds
@@ -91,11 +91,11 @@ def measure(case: Case, settings: BenchmarkSettings) -> list[dict[str, Any]]:
     return rows
 
 
-def _with_memory(work: Work, keep: bool) -> Work:
+def _with_memory(work: Work, most: int) -> Work:
     """Memory that is freed is kept as the commands keep it, or, for the plain way, given back as glibc does."""
 
     def run() -> object:
-        keep_freed_memory(keep)
+        keep_freed_memory(most)
         return work()
 
     return run

@@ -3,8 +3,8 @@
     python scripts/benchmark.py --json benchmark.json
 
 Plain is eager float32 in NCHW, SSIM with dense 11 x 11 windows and one call for each band, VGG19 frozen and the target
-detached. Plain and fast take turns, so a busy machine slows down both; still, best let it rest. It
-takes about ten minutes on two cores.
+detached. Plain and fast take turns, so a busy machine slows down both; still, best let it rest. It takes about ten
+minutes on two cores.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import Any
 
 # Parameters of glibc's mallopt(3)
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
+MOST = 2**31 - 1  # bytes that it can be told
 
 
 def tune_runtime() -> None:
@@ -22,18 +23,18 @@ def tune_runtime() -> None:
         keep_freed_memory()
 
 
-def keep_freed_memory(keep: bool = True, most: int = 2**31 - 1) -> None:
-    """Keep memory that is freed, ``most`` bytes of it, for the next array, or give it back as glibc does by itself.
+def keep_freed_memory(most: int = MOST) -> None:
+    """Keep memory that is freed, ``most`` bytes of it, for the next array; 0 gives it back as glibc does by itself.
 
     glibc gives arrays of more than 32 MiB back to the system at once, and the next one is made of pages of zeros again:
     that took up to a third of the network's time. All threads share one heap then, since others than the main one
     cannot hold large arrays. Where there is no glibc nothing happens.
     """
     if mallopt := _mallopt():
-        mallopt(_MMAP_MAX, 0 if keep else 65536)
-        mallopt(_TRIM_THRESHOLD, most if keep else 2**26)
+        mallopt(_MMAP_MAX, 0 if most else 65536)
+        mallopt(_TRIM_THRESHOLD, most or 2**26)
         mallopt(_MMAP_THRESHOLD, 2**25)  # where the default ends up; not asked where nothing is mapped
-        if keep:
+        if most:
             mallopt(_ARENA_MAX, 1)
 
 
