@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import itertools
 import os
 import time
@@ -12,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from basicsr.metrics import calculate_metric
@@ -23,7 +21,7 @@ from tqdm import tqdm
 
 from s3net_plugin.archs.closed_form import relight_closed_form
 from s3net_plugin.metrics.baselines import colour_transfer, copy_input
-from s3net_plugin.report.pictures import relight_panel
+from s3net_plugin.report.pictures import relight_panel, write_picture
 from s3net_plugin.report.summary import Row
 from s3net_plugin.utils import preemption
 from s3net_plugin.utils.distributed import all_gather_object
@@ -219,20 +217,5 @@ def _save(
         path = folder / sample / f'{sample}_{current_iter}.png'
     else:
         path = folder / dataset / f'{sample}_{opt["val"]["suffix"] or opt["name"]}.png'
-    _write(path, views['output'])
-    _write(path.with_name(f'{path.stem}_panel.png'), relight_panel(views))
-
-
-def _write(path: Path, image: np.ndarray) -> None:
-    """Write an image, (H, W, 3), uint8, BGR; BasicSR's own function does not say which file it could not write, or why.
-
-    Raises:
-        OSError: It cannot be written; the message names it.
-    """
-    content = cv2.imencode('.png', image)[1]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.tobytes())
-    except OSError as error:
-        hint = '; shorten the names of the data, or set save_img: false' if error.errno == errno.ENAMETOOLONG else ''
-        raise OSError(f'{path}: cannot be written: {error.strerror}{hint}') from error
+    write_picture(path, views['output'])
+    write_picture(path.with_name(f'{path.stem}_panel.png'), relight_panel(views))

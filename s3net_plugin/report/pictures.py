@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -74,9 +75,20 @@ def stack(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
-    """Write an (H, W, 3) uint8 BGR picture to ``path``, whole or not at all."""
-    with atomic_write(path) as aside:
-        Image.fromarray(np.ascontiguousarray(picture[..., ::-1])).save(aside)
+    """Write an (H, W, 3) uint8 BGR picture as PNG to ``path``, whole or not at all; its folder is made.
+
+    BasicSR's own function does not say which file it could not write, or why.
+
+    Raises:
+        OSError: It cannot be written; the message names it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as aside:
+            aside.write_bytes(cv2.imencode('.png', picture)[1].tobytes())
+    except OSError as error:
+        hint = '; shorten the names of the data, or set save_img: false' if error.errno == errno.ENAMETOOLONG else ''
+        raise OSError(f'{path}: cannot be written: {error.strerror}{hint}') from error
 
 
 def _text(text: str, size: int) -> np.ndarray:

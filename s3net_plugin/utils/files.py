@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     that the file system takes.
     """
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
-    aside = path.with_name(f'.{digest}.{os.getpid()}{path.suffix}')
+    aside = path.with_name(f'.{digest}.{os.getpid()}.{threading.get_ident()}{path.suffix}')
     try:
         yield aside
         aside.replace(path)

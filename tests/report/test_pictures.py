@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -76,7 +77,9 @@ def test_colours_survive_the_file_and_a_failure_leaves_the_old_one(tmp_path):
     blue[..., 0] = 255
     write_picture(path, blue)
     assert Image.open(path).getpixel((0, 0)) == (0, 0, 255)
-    with pytest.raises(TypeError):
-        write_picture(path, np.zeros((4, 5, 3), np.complex128))
+    with pytest.raises(cv2.error):
+        write_picture(path, np.zeros((4, 5, 5), np.uint8))
+    with pytest.raises(OSError, match=r'x\.png: cannot be written: .*shorten the names'):
+        write_picture(path.with_name('x' * 300 + '.png'), blue)
     assert Image.open(path).getpixel((0, 0)) == (0, 0, 255)
     assert [file.name for file in tmp_path.iterdir()] == ['sheet.png']

@@ -67,3 +67,23 @@ def test_threads_spin_shortly_before_they_sleep_unless_the_environment_says_othe
     monkeypatch.setattr('os.environ', {**memory, **given})
     tune_runtime()
     assert os.environ == {**memory, **expected}
+
+
+GARBAGE = """
+import gc
+from s3net_plugin.utils.runtime import tune_runtime
+
+searched = []
+usual = gc.get_threshold()
+tune_runtime()
+gc.callbacks.append(lambda phase, info: searched.append(phase))
+imported = [[] for _ in range(400_000)]
+assert not searched and gc.get_threshold() != usual
+more = [[] for _ in range(200_000)]
+assert searched and gc.get_threshold() == usual
+assert gc.get_freeze_count() > 400_000  # what is frozen is passed over
+"""
+
+
+def test_no_garbage_is_looked_for_among_what_a_command_imports_and_later_it_is_as_ever():
+    subprocess.run([sys.executable, '-c', GARBAGE], check=True)
