@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -60,8 +60,16 @@ def validate(
         return index, views, found
 
     read = iter(loader)
-    with progress, ThreadPoolExecutor(1) as reader, _threads(opt, model.device) as pool:
-        coming = in_order(reader, lambda _: next(read), range(len(loader)), ahead=1)
+
+    def prepare(_: int) -> list[dict[str, Any]]:
+        return [_with_baselines(batch, model) for batch in next(read)]
+
+    with (
+        progress,
+        ThreadPoolExecutor(1, initializer=_take_gpu(model.device)) as reader,
+        _threads(opt, model.device) as pool,
+    ):
+        coming = in_order(reader, prepare, range(len(loader)), ahead=1)
         samples = (sample for batches in coming for batch in batches for sample in _run(model, batch))
         for index, views, found in in_order(pool, finish, zip(indices, samples, strict=True), ahead=THREADS):
             stopped = model.is_train and preemption.requested()
@@ -88,9 +96,12 @@ def _threads(opt: dict[str, Any], device: torch.device) -> ThreadPoolExecutor:
     """Return the threads that score and save: one where a metric is of a plugin, which may not bear more."""
     metrics = [METRIC_REGISTRY.get(options['type']) for options in metric_options(opt).values()]
     own = all(metric.__module__.split('.')[0] in ('basicsr', 's3net_plugin') for metric in metrics)
-    # the GPU in use is a thread's own matter
-    start = partial(torch.cuda.set_device, torch.cuda.current_device()) if device.type == 'cuda' else None
-    return ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1) if own else 1, initializer=start)
+    return ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1) if own else 1, initializer=_take_gpu(device))
+
+
+def _take_gpu(device: torch.device) -> Callable[[], None] | None:
+    """Return what a thread begins with: the GPU in use is its own matter."""
+    return partial(torch.cuda.set_device, torch.cuda.current_device()) if device.type == 'cuda' else None
 
 
 def metric_options(opt: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -149,7 +160,15 @@ class _Sample(NamedTuple):
     seconds: float
 
 
-def _run(model: Any, batch: dict[str, Any], is_scored: bool = True) -> Iterator[_Sample]:
+def _with_baselines(batch: dict[str, Any], model: Any) -> dict[str, Any]:
+    """Add to a batch of a test what the network is not needed for: ``shaded``, where there is a guide and a score."""
+    is_scored = 'gt' in batch and metric_options(model.opt)
+    if batch['lq'].shape[1] == 8 and is_scored and not model.is_train:
+        batch['shaded'] = relight_closed_form(batch['lq'].to(model.device)).image.cpu()
+    return batch
+
+
+def _run(model: Any, batch: dict[str, Any]) -> Iterator[_Sample]:
     """Run the network on a batch."""
     model.feed_data(batch)
     started = time.perf_counter()
@@ -157,14 +176,11 @@ def _run(model: Any, batch: dict[str, Any], is_scored: bool = True) -> Iterator[
     if model.device.type == 'cuda':
         torch.cuda.synchronize()
     seconds = (time.perf_counter() - started) / len(batch['lq'])
-    is_guided = batch['lq'].shape[1] == 8
-    needs_baselines = is_scored and not model.is_train and 'gt' in batch and metric_options(model.opt)
-    shaded = relight_closed_form(model.lq).image.cpu() if is_guided and needs_baselines else None
     output = model.output.float().cpu()
     del model.lq, model.gt, model.output
     for i, path in enumerate(batch['lq_path']):
         views = {**_given(batch, i), 'output': output[i]}
-        yield _Sample(Path(path).stem, views, None if shaded is None else shaded[i], seconds)
+        yield _Sample(Path(path).stem, views, batch['shaded'][i] if 'shaded' in batch else None, seconds)
 
 
 def _given(batch: dict[str, Any], i: int) -> dict[str, torch.Tensor]:
@@ -180,7 +196,7 @@ def _given(batch: dict[str, Any], i: int) -> dict[str, torch.Tensor]:
 def _view(model: Any, dataset: Any, outputs: dict[int, np.ndarray], index: int) -> dict[str, np.ndarray]:
     """Return the images of one sample once more, with a result that was kept or is computed again."""
     batch = default_collate([dataset[index]])
-    views = _given(batch, 0) if index in outputs else next(_run(model, batch, is_scored=False)).views
+    views = _given(batch, 0) if index in outputs else next(_run(model, batch)).views
     images = {key: tensor2img([view]) for key, view in views.items()}
     return {**images, 'output': outputs.get(index, images.get('output'))}
 
