@@ -17,10 +17,11 @@ _IMPORTED = 500_000  # objects: PyTorch makes half as many, training and relight
 
 def tune_runtime() -> None:
     """Set it for a command, before it imports PyTorch; what the environment says of it comes first."""
-    if not {'OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'} & os.environ.keys():
+    if not {'OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'KMP_BLOCKTIME'} & os.environ.keys():
         # Threads that spin while they wait make a busy machine ten times slower; waking one that sleeps takes longer
-        # than many a small operation: so they spin for some microseconds, which GNU's OpenMP counts in turns.
-        os.environ.update(OMP_WAIT_POLICY='passive', GOMP_SPINCOUNT='1000')
+        # than many a small operation: so they spin shortly. GNU's OpenMP counts that in turns, LLVM's and Intel's,
+        # which are those of macOS and Windows, in milliseconds.
+        os.environ.update(OMP_WAIT_POLICY='passive', GOMP_SPINCOUNT='1000', KMP_BLOCKTIME='1')
     if not any(name.startswith('MALLOC_') or name == 'GLIBC_TUNABLES' for name in os.environ):
         keep_freed_memory()
     pass_over_imports()

@@ -57,9 +57,10 @@ def test_what_the_environment_says_of_memory_stays():
 @pytest.mark.parametrize(
     ('given', 'expected'),
     [
-        ({}, {'OMP_WAIT_POLICY': 'passive', 'GOMP_SPINCOUNT': '1000'}),
+        ({}, {'OMP_WAIT_POLICY': 'passive', 'GOMP_SPINCOUNT': '1000', 'KMP_BLOCKTIME': '1'}),
         ({'OMP_WAIT_POLICY': 'active'}, {'OMP_WAIT_POLICY': 'active'}),
         ({'GOMP_SPINCOUNT': '5'}, {'GOMP_SPINCOUNT': '5'}),
+        ({'KMP_BLOCKTIME': '0'}, {'KMP_BLOCKTIME': '0'}),
     ],
 )
 def test_threads_spin_shortly_before_they_sleep_unless_the_environment_says_otherwise(monkeypatch, given, expected):
