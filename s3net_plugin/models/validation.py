@@ -66,7 +66,7 @@ def validate(
 
     with (
         progress,
-        ThreadPoolExecutor(1, initializer=_take_gpu(model.device)) as reader,
+        ThreadPoolExecutor(1, initializer=_take_gpu(model.device, own_stream=True)) as reader,
         _threads(opt, model.device) as pool,
     ):
         coming = in_order(reader, prepare, range(len(loader)), ahead=1)
@@ -99,9 +99,18 @@ def _threads(opt: dict[str, Any], device: torch.device) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1) if own else 1, initializer=_take_gpu(device))
 
 
-def _take_gpu(device: torch.device) -> Callable[[], None] | None:
-    """Return what a thread begins with: the GPU in use is its own matter."""
-    return partial(torch.cuda.set_device, torch.cuda.current_device()) if device.type == 'cuda' else None
+def _take_gpu(device: torch.device, *, own_stream: bool = False) -> Callable[[], None] | None:
+    """Return what a thread begins with where there is a GPU: which one is in use is its own matter."""
+    if device.type != 'cuda':
+        return None
+    gpu = torch.cuda.current_device()
+
+    def take() -> None:
+        torch.cuda.set_device(gpu)
+        if own_stream:
+            torch.cuda.set_stream(torch.cuda.Stream())
+
+    return take
 
 
 def metric_options(opt: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -174,7 +183,7 @@ def _run(model: Any, batch: dict[str, Any]) -> Iterator[_Sample]:
     started = time.perf_counter()
     model.test()
     if model.device.type == 'cuda':
-        torch.cuda.synchronize()
+        torch.cuda.current_stream().synchronize()  # the stream of the network, and not of baselines beside it
     seconds = (time.perf_counter() - started) / len(batch['lq'])
     output = model.output.float().cpu()
     del model.lq, model.gt, model.output

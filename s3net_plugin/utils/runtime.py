@@ -35,13 +35,12 @@ def pass_over_imports() -> None:
     usual = gc.get_threshold()
 
     def begin(phase: str, _: dict[str, int]) -> None:
-        if phase == 'start':
-            gc.callbacks.remove(begin)
+        if gc.get_threshold()[0] == _IMPORTED:
             gc.freeze()
             gc.set_threshold(*usual)
 
+    gc.callbacks.append(begin)  # stays: whoever leaves that list while it is gone through makes another be passed over
     gc.set_threshold(_IMPORTED)
-    gc.callbacks.append(begin)
 
 
 def keep_freed_memory(most: int = MOST) -> None:
