@@ -141,7 +141,10 @@ def _epipolar(settings: CueSettings, height: Any, width: Any, device: torch.devi
 @functools.lru_cache(maxsize=32)
 def _cached_epipolar(settings: CueSettings, height: int, width: int, device: torch.device) -> _Epipolar:
     with torch.inference_mode(False), torch.no_grad():
-        return _epipolar(settings, height, width, device)
+        view = _epipolar(settings, height, width, device)
+    if device.type == 'cuda':
+        torch.cuda.current_stream(device).synchronize()  # other threads take it, on streams of their own
+    return view
 
 
 def bring_to_grid(x: Tensor, size: int) -> Tensor:
