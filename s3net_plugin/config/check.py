@@ -88,8 +88,8 @@ def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -
     if not is_third_party(model):
         read = stock_keys.keys_of(stock_keys.OF_MODELS, model)
         unread += admit(opt, stock_keys.TOP | read, '')
-        networks_read = {key for key in read if key.startswith('network_')}
-        check_section(opt, '', sorted(networks_read) if is_train else ['network_g'])
+        networks_read = {key for key in read if key.startswith('network_')} if is_train else {'network_g'}
+        check_section(opt, '', sorted(networks_read))
     check_label(opt['name'], 'name')
     _check_devices(opt, unread)
     _check_names(opt)
@@ -102,7 +102,8 @@ def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -
         if resumes and isinstance(opt[key], dict):
             opt[key] = without_pretraining(opt[key])
         networks[key] = build(ARCH_REGISTRY, opt[key], key)
-    check_path(opt['path'], opt, networks, resumes)
+    # A model of another package can load weights in a way of its own.
+    check_path(opt['path'], opt, {} if is_third_party(model) else networks, resumes)
     losses = {}
     if is_train:
         check_section(opt, '', ['train', 'logger'])
@@ -113,7 +114,7 @@ def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -
             with error_context('train'):
                 model.check_train_options(opt)
     check_val(opt, is_train, model, unread)
-    if issubclass(model, VideoBaseModel) and set(datasets) - {'train'}:
+    if issubclass(model, VideoBaseModel) and set(datasets) - {'train'} and opt.get('val') is not None:
         _check_video(opt, model)
     dry_run(opt, model, datasets, networks.get('network_g'), losses)
     return unread

@@ -36,7 +36,7 @@ def build_dataset(
         raise OptionError(place, f'a {"training" if is_train else "test"} file has datasets named {" or ".join(kinds)}')
     check_section(options, place, ['name', 'type', *_NEEDED.get(kind, ())])
     cls = registered(DATASET_REGISTRY, options['type'], f'{place}:type')
-    loader = _check_loader(options, place, on_gpu=uses_gpu(opt))
+    loader = _check_loader(options, place, is_train=kind == 'train', on_gpu=uses_gpu(opt))
     if is_third_party(cls):
         return None
     if cls.__module__.startswith('basicsr.'):
@@ -83,11 +83,11 @@ def _complain_of_short_clips(options: dict[str, Any]) -> None:
             raise OptionError('', problem, 'use a smaller num_frame, or leave the clip out')
 
 
-def _check_loader(options: dict[str, Any], place: str, *, on_gpu: bool) -> LoaderOptions:
+def _check_loader(options: dict[str, Any], place: str, *, is_train: bool, on_gpu: bool) -> LoaderOptions:
     loader = LoaderOptions.parse(options, place)
     if loader.persistent_workers and not loader.num_worker_per_gpu:
         raise OptionError(f'{place}:persistent_workers', 'there are none with num_worker_per_gpu: 0')
-    if loader.prefetch_mode == 'cuda' and not (on_gpu and loader.pin_memory):
+    if is_train and loader.prefetch_mode == 'cuda' and not (on_gpu and loader.pin_memory):
         lacks = 'pin_memory: true' if on_gpu else 'a GPU, and this run has none; use cpu or leave it out'
         raise OptionError(f'{place}:prefetch_mode', f'cuda needs {lacks}')
     return loader

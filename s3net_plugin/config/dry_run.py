@@ -59,7 +59,7 @@ def dry_run(
         if trains:
             _check_losses(losses, gt, model)
         elif gt is not None:
-            _check_metrics(opt['val'].get('metrics') or {}, gt, place)
+            _check_metrics((opt.get('val') or {}).get('metrics') or {}, gt, place)
 
 
 def _corner_first(call: Callable[[int | None], T]) -> T:

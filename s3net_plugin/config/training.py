@@ -79,7 +79,8 @@ def check_train(
         net = networks.get(key.replace('optim', 'network'))
         params = list(net.parameters()) if net else []
         optimizer = _build_optimizer(train[key], params, model, f'train:{key}')
-    _check_scheduler(train['scheduler'], optimizer, int(options.total_iter))
+    if model.setup_schedulers is BaseModel.setup_schedulers:  # others know other schedulers
+        _check_scheduler(train['scheduler'], optimizer, int(options.total_iter))
     return built
 
 

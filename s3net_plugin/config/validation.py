@@ -34,7 +34,9 @@ class Metric(StockSection):
 
 
 def check_val(opt: dict[str, Any], is_train: bool, model: type[BaseModel], unread: list[str]) -> None:
-    """Check the section, which a test needs, and training with a validation set."""
+    """Check the section, which a test needs; without it training validates nothing."""
+    if is_train and opt.get('val') is None:
+        return
     if not is_train or any(str(phase).startswith('val') for phase in opt['datasets']):
         val = check_section(check_section(opt, '', ['val'])['val'], 'val')
         unread += admit(val, VAL | getattr(model, 'val_options', frozenset()), 'val')

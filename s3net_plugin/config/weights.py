@@ -18,19 +18,24 @@ _PATH_PREFIXES = ('pretrain_network_', 'strict_load_', 'param_key_')
 
 
 def check_path(path: dict[str, Any], opt: Mapping[str, Any], networks: Mapping[str, nn.Module], resumes: bool) -> None:
-    """Check the section ``path``; the weights that training starts from do not matter to a run that ``resumes``."""
+    """Check the section ``path``, and weights for ``networks``, which do not matter to a run that ``resumes``."""
     for key in [key for key in path if key not in _PATH and not str(key).startswith(_PATH_PREFIXES)]:
         hint = suggestion(key, _PATH | {p + 'g' for p in _PATH_PREFIXES})
         raise OptionError('path', f'unknown option {key!r}', f'{hint} (BasicSR would make a directory of it)')
     for key in [key for key in path if str(key).startswith('strict_load_')]:
-        if not isinstance(path[key], bool):
+        if path[key] is not None and not isinstance(path[key], bool):  # None is false to PyTorch
             raise OptionError(f'path:{key}', f'{path[key]!r} is not true or false')
     ignored = path.get('ignore_resume_networks') or []
     if not isinstance(ignored, list):
         raise OptionError('path:ignore_resume_networks', f'{ignored!r} is not a list of networks')
     for key, value in path.items():
         is_weights = str(key).startswith('pretrain_network_')
-        if value is None or not (is_weights or key == 'resume_state') or (is_weights and resumes):
+        name = str(key).removeprefix('pretrain_')
+        if (
+            value is None
+            or not (is_weights or key == 'resume_state')
+            or (is_weights and (resumes or name not in networks))
+        ):
             continue
         if not isinstance(value, str):
             raise OptionError(f'path:{key}', f'{value!r} is not the path of a file')
@@ -40,11 +45,10 @@ def check_path(path: dict[str, Any], opt: Mapping[str, Any], networks: Mapping[s
             raise OptionError(f'path:{key}', str(error)) from None
         if is_weights:
             label = str(key).removeprefix('pretrain_network_')
-            name = f'network_{label}'
             params_key = 'params' if value.endswith(SAFETENSORS) else path.get(f'param_key_{label}', 'params')
             with error_context(f'path:{key}'):
                 params = _params(content, params_key, f'param_key_{label}', value)
-                if name in networks and path.get(f'strict_load_{label}', True):
+                if path.get(f'strict_load_{label}', True):
                     check_fit(networks[name], name, opt[name], content, params, value)
 
 

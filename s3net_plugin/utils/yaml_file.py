@@ -14,21 +14,31 @@ from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.names import suggestion
 
 
-class _PlainLoader(yaml.SafeLoader):
+class _PlainLoader(getattr(yaml, 'CSafeLoader', yaml.SafeLoader)):  # type: ignore[misc]
     """A safe loader that refuses a key given twice, which PyYAML would silently resolve to the last one.
 
-    A mapping is looked at as it is written: merge keys (``<<``) put in what the mapping may give anew.
+    A mapping is looked at as it is written: merge keys (``<<``) put in what the mapping may give anew. The parser is
+    the one that BasicSR takes where it is there, libyaml, which knows tabs between values and before comments.
     """
 
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != 'tag:yaml.org,2002:merge':
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f'{key.value!r} is given twice', key.start_mark)
-                seen.add(key.value)
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        _refuse_keys_given_twice(node, set())
         return node
+
+
+def _refuse_keys_given_twice(node: yaml.Node | None, visited: set[int]) -> None:
+    if not isinstance(node, yaml.CollectionNode) or id(node) in visited:
+        return
+    visited.add(id(node))
+    seen = set()
+    for item in node.value:
+        key, value = item if isinstance(item, tuple) else (None, item)
+        if isinstance(key, yaml.ScalarNode) and key.tag != 'tag:yaml.org,2002:merge':
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f'{key.value!r} is given twice', key.start_mark)
+            seen.add(key.value)
+        _refuse_keys_given_twice(value, visited)
 
 
 def _one_line(error: yaml.YAMLError) -> str:

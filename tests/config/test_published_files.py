@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from basicsr.models.sr_model import SRModel
+from basicsr.utils.registry import MODEL_REGISTRY
 from PIL import Image
 
 from s3net_plugin.config.check import check_options
@@ -123,7 +125,7 @@ def test_a_training_file_is_accepted(images, capsys, model, top, dataset, networ
             'num_worker_per_gpu': 5, 'batch_size_per_gpu': 1, 'dataset_enlarge_ratio': 1, 'prefetch_mode': None,
         }},
         **dict(zip(('network_g', 'network_d'), networks, strict=False)),
-        'path': {'pretrain_network_g': None, 'param_key_g': 'params_ema', 'strict_load_g': True, 'resume_state': None},
+        'path': {'pretrain_network_g': None, 'param_key_g': 'params_ema', 'strict_load_g': None, 'resume_state': None},
         'train': {'optim_g': ADAM, 'scheduler': SCHEDULER, 'total_iter': 400000, 'warmup_iter': -1, **train},
         'val': {'val_freq': 5.0e3, 'save_img': True},
         'logger': {'print_freq': 100, 'save_checkpoint_freq': 5.0e3, 'use_tb_logger': True,
@@ -148,3 +150,42 @@ def test_a_test_file_is_accepted(images, capsys):
     }  # fmt: skip
     check_options(opt, is_train=False, where='a.yml')
     assert capsys.readouterr().out == 'a.yml: nothing reads save_img\n'
+
+
+class OwnWays(SRModel):
+    """A model of another package with a scheduler and a way to load weights of its own."""
+
+    def setup_schedulers(self):
+        raise NotImplementedError
+
+
+def plain(folder, **changes):
+    train = {'name': 'x', **paired(folder), 'io_backend': {'type': 'disk'}, 'batch_size_per_gpu': 1}
+    val = {**train, 'io_backend': {'type': 'disk'}, 'prefetch_mode': 'cuda'}
+    return {
+        'name': 'plain', 'model_type': 'SRModel', 'scale': 4, 'num_gpu': 0,
+        'datasets': {'train': {**train, 'num_worker_per_gpu': 0}, 'val': val},
+        'network_g': RRDB, 'path': {},
+        'train': {'optim_g': ADAM, 'scheduler': SCHEDULER, 'total_iter': 4, 'pixel_opt': L1},
+        'val': {'val_freq': 5.0e3, 'save_img': True},
+        'logger': {'print_freq': 100, 'save_checkpoint_freq': 5.0e3, 'use_tb_logger': True}, **changes,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize('val', [{'val': None}, {'val': {'val_freq': 1, 'save_img': False}}])
+def test_training_with_a_validation_set_needs_no_section_val_and_prefetches_in_training_only(images, val):
+    check_options(plain(images, **val), is_train=True, where='a.yml')
+
+
+def test_a_model_of_another_package_has_schedulers_and_weights_of_its_own(images, monkeypatch):
+    monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'OwnWays', OwnWays)
+    opt = plain(images, model_type='OwnWays', path={'pretrain_network_g': 'weights.npz'})
+    opt['train']['scheduler'] = {'type': 'CosineAnnealingLR', 'T_max': 400000}
+    check_options(opt, is_train=True, where='a.yml')
+
+
+def test_a_test_builds_no_discriminator_and_loads_no_weights_of_one(images):
+    test = plain(images)['datasets']['val']
+    opt = plain(images, model_type='SRGANModel', datasets={'test': test}, network_d={'type': 'of another package'})
+    opt |= {'path': {'pretrain_network_d': 'nowhere.pth'}, 'val': {'save_img': False}}
+    check_options(opt, is_train=False, where='a.yml')

@@ -1,4 +1,5 @@
 import pytest
+import yaml
 
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.yaml_file import read_option_file
@@ -13,6 +14,12 @@ def write(tmp_path, text):
 def test_plain_values_come_back_as_they_are(tmp_path):
     path = write(tmp_path, 'name: a\ntrain: {lr: 0.001, betas: [0.9, 0.99], ema: ~}\n')
     assert read_option_file(path) == {'name': 'a', 'train': {'lr': 0.001, 'betas': [0.9, 0.99], 'ema': None}}
+
+
+@pytest.mark.skipif(not hasattr(yaml, 'CSafeLoader'), reason='PyYAML without libyaml, which BasicSR takes if it can')
+def test_tabs_between_values_and_before_comments_are_read_as_basicsr_reads_them(tmp_path):
+    path = write(tmp_path, 'name:\ta\t# comment\ntrain:\t\n  betas: [1,\t2]\t\n')
+    assert read_option_file(path) == {'name': 'a', 'train': {'betas': [1, 2]}}
 
 
 @pytest.mark.parametrize('tag', ['!!python/object/apply:os.system', '!!python/name:os.system', '!!python/module:os'])
