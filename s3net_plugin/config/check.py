@@ -28,6 +28,9 @@ from s3net_plugin.utils.names import suggestion
 from s3net_plugin.utils.schema import StockSection, check_section, flag, iterations, looks_like_number, number_as_text
 from s3net_plugin.utils.yaml_file import texts
 
+# What may look like anything; a port becomes text, too.
+_LABELS = ('name', 'suffix', 'version', 'port', 'project', 'resume_id')
+
 
 class Top(StockSection):
     """What stands at the top of a file, beside its sections."""
@@ -37,7 +40,6 @@ class Top(StockSection):
     num_gpu: Literal['auto'] | Annotated[int, Field(ge=0)] = Field(description="'auto' or a number of GPUs")
     datasets: dict[Any, Any] = Field(description='a section of options')
     path: dict[Any, Any] = Field(description='a section of options')
-    scale: float | None = Field(None, ge=1, multiple_of=1, description='a number, at least 1')
     manual_seed: int | None = Field(None, ge=0, lt=2**31, description='a whole number from 0 to 2147483647')
 
 
@@ -45,7 +47,7 @@ class DistParams(StockSection):
     """``dist_params``."""
 
     backend: str | None = Field(None, description='the name of a backend')
-    port: int | None = Field(None, description='a number')
+    port: int | Annotated[str, Field(pattern=r'^\d+$')] | None = Field(None, description='a number')
 
 
 class Logger(StockSection):
@@ -53,7 +55,7 @@ class Logger(StockSection):
 
     print_freq: float = iterations(1)
     save_checkpoint_freq: float = iterations(1)
-    use_tb_logger: bool = flag()
+    use_tb_logger: bool | None = flag()
 
 
 def check_options(
@@ -78,8 +80,8 @@ def check_options(
 
 def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -> list[str]:
     """Return the places of options that nothing reads."""
-    for place, text in texts(opt):  # names, suffixes and versions are labels and may look like anything
-        if looks_like_number(text) and place.rpartition(':')[2] not in ('name', 'suffix', 'version'):
+    for place, text in texts(opt):
+        if looks_like_number(text) and place.rpartition(':')[2] not in _LABELS:
             raise OptionError(place, *number_as_text(text))
     unread: list[str] = []
     Top.parse(opt)
@@ -91,7 +93,7 @@ def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -
         networks_read = {key for key in read if key.startswith('network_')} if is_train else {'network_g'}
         check_section(opt, '', sorted(networks_read))
     check_label(opt['name'], 'name')
-    _check_devices(opt, unread)
+    _check_devices(opt, processes, unread)
     _check_names(opt)
     datasets = {
         str(phase): build_dataset(str(phase), options, opt, is_train, processes, unread)
@@ -99,16 +101,18 @@ def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -
     }
     networks = {}
     for key in sorted(networks_read & opt.keys()):
+        if is_third_party(model) and 'type' not in (opt[key] or {}):
+            continue  # which such a model builds in a way of its own
         if resumes and isinstance(opt[key], dict):
             opt[key] = without_pretraining(opt[key])
         networks[key] = build(ARCH_REGISTRY, opt[key], key)
     # A model of another package can load weights in a way of its own.
-    check_path(opt['path'], opt, {} if is_third_party(model) else networks, resumes)
+    check_path(opt['path'], opt, {} if is_third_party(model) else networks, resumes, unread)
     losses = {}
     if is_train:
         check_section(opt, '', ['train', 'logger'])
         check_section(opt['datasets'], 'datasets', ['train'])
-        _check_logger(opt['logger'], unread)
+        _check_logger(opt, unread)
         losses = check_train(opt['train'], model, networks, unread)
         if hasattr(model, 'check_train_options'):
             with error_context('train'):
@@ -145,14 +149,15 @@ def _check_video(opt: dict[str, Any], model: type) -> None:
         raise OptionError('val:metrics', f'{model.__name__} scores on a GPU only', 'write metrics: ~ to go without')
 
 
-def _check_logger(logger: Any, unread: list[str]) -> None:
+def _check_logger(opt: dict[str, Any], unread: list[str]) -> None:
+    logger = opt['logger']
     options = Logger.parse(logger, 'logger')
     if options.use_tb_logger and Path('tb_logger').exists() and not Path('tb_logger').is_dir():
         raise OptionError('logger:use_tb_logger', 'tb_logger, the folder that BasicSR logs to, is a file here')
     unread += admit(logger, stock_keys.LOGGER, 'logger')
     wandb = check_section(logger.get('wandb') or {}, 'logger:wandb')
     unread += admit(wandb, stock_keys.WANDB, 'logger:wandb')
-    if not wandb.get('project'):
+    if not wandb.get('project') or 'debug' in opt['name']:  # of which BasicSR does not tell wandb
         return
     if importlib.util.find_spec('wandb') is None:
         raise OptionError('logger:wandb', 'wandb is not installed', "pip install 's3net_plugin[wandb]'")
@@ -166,9 +171,10 @@ def _check_logger(logger: Any, unread: list[str]) -> None:
         raise OptionError('logger:wandb', 'nobody is logged in', 'run `wandb login`, or set offline: true')
 
 
-def _check_devices(opt: dict[str, Any], unread: list[str]) -> None:
+def _check_devices(opt: dict[str, Any], processes: int, unread: list[str]) -> None:
     wanted, present = opt['num_gpu'], torch.cuda.device_count()
-    if wanted != 'auto' and wanted > present:
+    several = present and processes > 1  # each takes one of what is there, whatever the file says
+    if wanted != 'auto' and wanted > present and not several:
         hint = "'auto' takes what is there, 0 the CPU"
         raise OptionError('num_gpu', f'{wanted} asked for, PyTorch sees {present}', hint)
     section = opt.get('dist_params') or {}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from basicsr.utils.registry import DATASET_REGISTRY
+from pydantic import Field
 from torch.utils.data import Dataset
 
 from s3net_plugin.config.stock_keys import DATASET, OF_DATASETS, keys_of
@@ -17,9 +18,15 @@ from s3net_plugin.data.sampling import SampleIndex, check_batch
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.files import expand_user
 from s3net_plugin.utils.names import suggestion
-from s3net_plugin.utils.schema import check_section
+from s3net_plugin.utils.schema import StockSection, check_section
 
 _NEEDED = {'train': ('batch_size_per_gpu', 'num_worker_per_gpu')}
+
+
+class _Scale(StockSection):
+    """What data sets read at the top of a file; those of other packages may have fractions, or several."""
+
+    scale: float | None = Field(None, ge=1, multiple_of=1, description='a number, at least 1')
 
 
 def build_dataset(
@@ -39,6 +46,7 @@ def build_dataset(
     loader = _check_loader(options, place, is_train=kind == 'train', on_gpu=uses_gpu(opt))
     if is_third_party(cls):
         return None
+    _Scale.parse(opt)
     if cls.__module__.startswith('basicsr.'):
         unread += admit(options, keys_of(OF_DATASETS, cls) | DATASET, place)
     options = {**options, 'phase': kind, **({'scale': opt['scale']} if 'scale' in opt else {})}

@@ -23,6 +23,9 @@ from s3net_plugin.utils.schema import StockSection, check_section, iterations, u
 _UNFIT = ('Optimizer', 'LBFGS', 'SparseAdam')
 
 
+_SECTION: Any = Field(None, description='a section of options')
+
+
 class Train(StockSection):
     """``train``, without losses, optimizers and the scheduler."""
 
@@ -31,8 +34,8 @@ class Train(StockSection):
     ema_decay: float | None = Field(
         None, ge=0, lt=1, description='a number from 0 (no average) to below 1, such as 0.999'
     )
-    optim_g: dict[Any, Any] = Field(description='a section of options')
-    scheduler: dict[Any, Any] = Field(description='a section of options')
+    optim_g: dict[Any, Any] | None = _SECTION
+    scheduler: dict[Any, Any] | None = _SECTION
 
 
 def _whole(smallest: int) -> Any:
@@ -73,13 +76,19 @@ def check_train(
     elif not is_third_party(model):
         unread += admit(train, read, 'train')
         losses = [key for key in losses if key in read]
+    else:  # may build some in a way of its own
+        losses = [key for key in losses if 'type' in (train[key] or {})]
+    own_schedulers = model.setup_schedulers is not BaseModel.setup_schedulers
     options = Train.parse(train, 'train')
+    needed = [] if is_third_party(model) else ['optim_g']
+    check_section(train, 'train', needed if own_schedulers else [*needed, 'scheduler'])
     built = {key: build(LOSS_REGISTRY, train[key], f'train:{key}') for key in losses if train[key]}
+    optimizer: torch.optim.Optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1e-4)
     for key in [key for key in ('optim_d', 'optim_g') if key in train and (key in read or is_third_party(model))]:
         net = networks.get(key.replace('optim', 'network'))
         params = list(net.parameters()) if net else []
         optimizer = _build_optimizer(train[key], params, model, f'train:{key}')
-    if model.setup_schedulers is BaseModel.setup_schedulers:  # others know other schedulers
+    if not own_schedulers:  # which may be any
         _check_scheduler(train['scheduler'], optimizer, int(options.total_iter))
     return built
 

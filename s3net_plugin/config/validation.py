@@ -19,8 +19,8 @@ class Val(StockSection):
     """``val``; a test needs no ``val_freq``."""
 
     val_freq: float | None = iterations(1, None)
-    save_img: bool = flag()
-    pbar: bool = flag(False)
+    save_img: bool | None = flag()
+    pbar: bool | None = flag(False)
 
 
 class Metric(StockSection):
@@ -44,10 +44,13 @@ def check_val(opt: dict[str, Any], is_train: bool, model: type[BaseModel], unrea
             with error_context('val'):
                 model.check_val_options(opt)
         options = Val.parse(val, 'val')
-        needed = ['val_freq'] if is_train else ['suffix'] if options.save_img else []
+        named = options.save_img and not is_third_party(model)  # which may name its images in another way
+        needed = ['val_freq'] if is_train else ['suffix'] if named else []
         check_section({key: value for key, value in val.items() if value is not None or key == 'suffix'}, 'val', needed)
     metrics = (opt.get('val') or {}).get('metrics') or {}
     for name, metric in check_section(metrics, 'val:metrics').items():
+        if is_third_party(model) and (metric or {}).get('type') not in METRIC_REGISTRY:
+            continue  # which may have metrics of its own
         _check_metric(metric, f'val:metrics:{name}', unread)
 
 

@@ -100,7 +100,7 @@ def check_signature(
     """
     parameters = inspect.signature(function).parameters
     for name, value in arguments.items():
-        if name in parameters:
+        if name in parameters and (not is_third_party(function) or function.__module__.startswith('torch.')):
             _check_kind(parameters[name].annotation, value, f'{place}:{name}')
     named = {name: p for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD and name not in given}
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())

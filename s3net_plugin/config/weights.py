@@ -8,20 +8,24 @@ from typing import Any
 
 from torch import nn
 
-from s3net_plugin.config.values import error_context
+from s3net_plugin.config.values import admit, error_context
 from s3net_plugin.utils.checkpoint import SAFETENSORS, check_fit, load_weights_only
 from s3net_plugin.utils.errors import OptionError
-from s3net_plugin.utils.names import suggestion
+from s3net_plugin.utils.schema import unknown_option
 
 _PATH = {'resume_state', 'ignore_resume_networks', 'experiments_root', 'results_root'}
 _PATH_PREFIXES = ('pretrain_network_', 'strict_load_', 'param_key_')
 
 
-def check_path(path: dict[str, Any], opt: Mapping[str, Any], networks: Mapping[str, nn.Module], resumes: bool) -> None:
+def check_path(
+    path: dict[str, Any], opt: Mapping[str, Any], networks: Mapping[str, nn.Module], resumes: bool, unread: list[str]
+) -> None:
     """Check the section ``path``, and weights for ``networks``, which do not matter to a run that ``resumes``."""
+    known = _PATH | {prefix + 'g' for prefix in _PATH_PREFIXES}
     for key in [key for key in path if key not in _PATH and not str(key).startswith(_PATH_PREFIXES)]:
-        hint = suggestion(key, _PATH | {p + 'g' for p in _PATH_PREFIXES})
-        raise OptionError('path', f'unknown option {key!r}', f'{hint} (BasicSR would make a directory of it)')
+        if not isinstance(path[key], str) or str(key).startswith('pretrain'):  # BasicSR makes a folder of the others
+            raise unknown_option(key, known).within('path')
+        unread += admit([key], known, 'path')
     for key in [key for key in path if str(key).startswith('strict_load_')]:
         if path[key] is not None and not isinstance(path[key], bool):  # None is false to PyTorch
             raise OptionError(f'path:{key}', f'{path[key]!r} is not true or false')

@@ -42,8 +42,8 @@ class LoaderOptions(StockSection):
     dataset_enlarge_ratio: float = Field(1, gt=0, allow_inf_nan=False, description='a number above 0')
     prefetch_mode: Literal['cpu', 'cuda'] | None = None
     num_prefetch_queue: int = Field(1, ge=1, description='a number, at least 1')
-    pin_memory: bool = flag(False)
-    persistent_workers: bool = flag(False)
+    pin_memory: bool | None = flag(False)
+    persistent_workers: bool | None = flag(False)
 
 
 class DatasetOptions(LoaderOptions):

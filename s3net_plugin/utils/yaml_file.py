@@ -104,7 +104,7 @@ def _force(opt: dict[str, Any], entry: str) -> None:
     from basicsr.utils.options import _postprocess_yml_value
 
     place = f'--force_yml {entry!r}'
-    match = re.fullmatch(r'\s*(\w+(?::\w+)*)\s*=\s*([^=]*)', entry)
+    match = re.fullmatch(r'\s*([^:=]+(?::[^:=]+)*?)\s*=\s*([^=]*)', entry)
     if not match:
         raise OptionError(place, 'expected key:key=value, as in train:total_iter=100')
     *parents, last = match[1].split(':')

@@ -1,12 +1,17 @@
 """Option files as BasicSR and Real-ESRGAN publish them are accepted; what they hold in vain is named, and stays."""
 
+import sys
+
 import numpy as np
 import pytest
 from basicsr.models.sr_model import SRModel
-from basicsr.utils.registry import MODEL_REGISTRY
+from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, MODEL_REGISTRY
 from PIL import Image
+from torch import nn
+from torch.utils.data import Dataset
 
 from s3net_plugin.config.check import check_options
+from s3net_plugin.utils.errors import OptionError
 
 ADAM = {'type': 'Adam', 'lr': 1.0e-4, 'weight_decay': 0, 'betas': [0.9, 0.99]}
 L1 = {'type': 'L1Loss', 'loss_weight': 1.0, 'reduction': 'mean'}
@@ -189,3 +194,56 @@ def test_a_test_builds_no_discriminator_and_loads_no_weights_of_one(images):
     opt = plain(images, model_type='SRGANModel', datasets={'test': test}, network_d={'type': 'of another package'})
     opt |= {'path': {'pretrain_network_d': 'nowhere.pth'}, 'val': {'save_img': False}}
     check_options(opt, is_train=False, where='a.yml')
+
+
+def test_a_model_of_another_package_builds_networks_losses_optimizers_and_metrics_in_ways_of_its_own(
+    images, monkeypatch
+):
+    monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'OwnWays', OwnWays)
+    train = {'total_iter': 4, 'own_opt': {'weight': 1}, 'optim_params': {'lr': 0.1}}
+    opt = plain(images, model_type='OwnWays', network_e={'depth': 3}, train=train)
+    opt['val'] = {'val_freq': 1, 'save_img': True, 'metrics': {'own': {'type': 'own'}}}
+    check_options(opt, is_train=True, where='a.yml')
+    test = plain(images, model_type='OwnWays', datasets={'test': plain(images)['datasets']['val']}, val=opt['val'])
+    check_options(test, is_train=False, where='a.yml')
+
+
+class AnySize(nn.Module):
+    def __init__(self, size: int = 64):
+        super().__init__()
+
+    def forward(self, x):
+        return nn.functional.interpolate(x, scale_factor=4)
+
+
+class AnyScale(Dataset):
+    pass
+
+
+def test_annotations_of_other_packages_bind_nobody_and_their_data_sets_have_scales_of_their_own(images, monkeypatch):
+    monkeypatch.setitem(ARCH_REGISTRY._obj_map, 'AnySize', AnySize)
+    monkeypatch.setitem(DATASET_REGISTRY._obj_map, 'AnyScale', AnyScale)
+    check_options(plain(images, network_g={'type': 'AnySize', 'size': [64, 48]}), is_train=True, where='a.yml')
+    sets = {phase: {**options, 'type': 'AnyScale'} for phase, options in plain(images)['datasets'].items()}
+    check_options(plain(images, datasets=sets, scale=[1.5, 4]), is_train=True, where='a.yml')
+
+
+def test_what_basicsr_overwrites_or_takes_for_false_is_accepted(images, capsys):
+    opt = plain(images, path={'root': '.', 'models': 'models', 'log': 'log'}, val={'val_freq': 1, 'save_img': None})
+    opt['datasets']['train'] |= {'pin_memory': None, 'persistent_workers': None}
+    opt['dist_params'] = {'backend': 'nccl', 'port': '29500'}
+    check_options(opt, is_train=True, where='a.yml')
+    assert capsys.readouterr().out == 'a.yml: nothing reads path:root, path:models, path:log\n'
+
+
+def test_nobody_needs_to_be_logged_in_for_a_run_that_wandb_is_not_told_of(images, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'wandb', None)
+    logger = {'print_freq': 1, 'save_checkpoint_freq': 1, 'use_tb_logger': True, 'wandb': {'project': '7'}}
+    check_options(plain(images, name='debug_it', logger=logger), is_train=True, where='a.yml')
+
+
+def test_the_number_of_gpus_is_not_that_of_this_machine_where_a_launcher_starts_several(images, monkeypatch):
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 1)
+    check_options(plain(images, num_gpu=8), is_train=True, where='a.yml', processes=2)
+    with pytest.raises(OptionError, match='num_gpu: 8 asked for, PyTorch sees 1'):
+        check_options(plain(images, num_gpu=8), is_train=True, where='a.yml')

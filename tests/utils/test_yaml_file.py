@@ -56,6 +56,13 @@ def test_forced_values_are_read_as_basicsr_reads_them(tmp_path):
     assert opt == {'name': 'b', 'train': {'total_iter': 7, 'flag': True, 'list': [2, 3]}, 'path': {'p': None}}
 
 
+def test_a_forced_key_may_be_any_that_stands_in_the_file(tmp_path):
+    path = write(tmp_path, 'val: {metrics: {psnr-y: {crop_border: 0}}}\n')
+    assert read_option_file(path, ['val:metrics:psnr-y:crop_border = 4'])['val']['metrics'] == {
+        'psnr-y': {'crop_border': 4}
+    }
+
+
 @pytest.mark.parametrize(
     ('entry', 'message'),
     [
