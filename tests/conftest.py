@@ -4,6 +4,7 @@ import copy
 import importlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,8 @@ from s3net_plugin.utils.runtime import pass_over_imports
 from tests.skips import pytest_runtest_makereport  # noqa: F401  (a hook)
 
 pass_over_imports()  # a tenth of the suite's time
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # of a suite in a shell's background, and of all that it starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
 RENDERED = ROOT / 'tests/assets/rendered'  # pictures of one scene and one guide, and their depth

@@ -31,6 +31,7 @@ LEARNING_RATE = 1e-4
 LOSS_WEIGHTS = {'charbonnier': 1.0, 'wssim': 0.5, 'perceptual': 0.1}
 PHOTOS = 3  # in a folder
 Work = Callable[[], object]
+Begin = Callable[[BenchmarkSettings, dict[str, Any]], Work]  # training on one batch; what it returns is a step
 
 
 class Fast(NamedTuple):
@@ -92,30 +93,19 @@ def _inference(settings: BenchmarkSettings, name: str, batch: int) -> Case:
 
 
 def _step(settings: BenchmarkSettings, name: str, batch: int, side: int) -> Case:
-    def data() -> dict[str, Tensor]:
-        return {'lq': _images(settings, batch, 8, side, side), 'gt': _images(settings, batch, 3, side, side)}
-
-    def plain() -> Work:
-        return plain_step(_network(settings), plain_criteria(settings.device), **data(), lr=LEARNING_RATE)
+    def build(begin: Begin, settings: BenchmarkSettings) -> Callable[[], Work]:
+        channels = {'lq': 8, 'gt': 3}
+        return lambda: begin(settings, {key: _images(settings, batch, n, side, side) for key, n in channels.items()})
 
     def fast(settings: BenchmarkSettings) -> Fast:
-        def build() -> Work:
-            torch.manual_seed(SEED)
-            model, samples = S3NetModel(train_options(settings, batch)), data()
-
-            def step() -> None:
-                model.feed_data(samples)
-                model.optimize_parameters(1)
-
-            return step
-
-        return Fast(f'S3NetModel, fused Adam, {_how(settings)}' + ', padded' * settings.pad_channels, build)
+        how = f'S3NetModel, fused Adam, {_how(settings)}' + ', padded' * settings.pad_channels
+        return Fast(how, build(_begin_fast, settings))
 
     ways = {name: fast(settings)}
     if settings.precision != DTYPE_NAMES[settings.dtype]:
         dtype = getattr(torch, settings.precision)
         ways[f'{name}_{settings.precision}'] = fast(settings._replace(dtype=dtype))
-    return Case((batch, 8, side, side), plain, ways)
+    return Case((batch, 8, side, side), build(_begin_plain, settings), ways)
 
 
 def _loss(settings: BenchmarkSettings, name: str) -> Case:
@@ -189,28 +179,12 @@ def _first_iteration(settings: BenchmarkSettings) -> Case:
     scenes, side = settings.start_shape
     batch, settings = 2, settings._replace(compile=False)
 
-    def plain() -> Work:
-        files = scene_files(scenes, side)
+    def build(begin: Begin, reader: str) -> Work:
+        files = scene_files(scenes, side, lmdb=True)
+        return lambda: begin(settings, first_batch(files, reader, batch))()
 
-        def begin() -> None:
-            samples = {name: images.to(settings.device) for name, images in first_batch(files, 'plain', batch).items()}
-            plain_step(_network(settings), plain_criteria(settings.device), **samples, lr=LEARNING_RATE)()
-
-        return begin
-
-    def fast() -> Work:
-        files = scene_files(scenes, side)
-
-        def begin() -> None:
-            samples = first_batch(files, 'lmdb_raw', batch)
-            model = S3NetModel(train_options(settings, batch))
-            model.feed_data(samples)
-            model.optimize_parameters(1)
-
-        return begin
-
-    how = f'S3NetModel, LMDB, {_how(settings)}'
-    return Case((scenes, 6, side, side), plain, {'first_iteration': Fast(how, fast)}, long=True)
+    fast = Fast(f'S3NetModel, LMDB, {_how(settings)}', lambda: build(_begin_fast, 'lmdb_raw'))
+    return Case((scenes, 6, side, side), lambda: build(_begin_plain, 'plain'), {'first_iteration': fast}, long=True)
 
 
 def _photo(settings: BenchmarkSettings, *, cold: bool) -> Case:
@@ -289,6 +263,22 @@ def train_options(settings: BenchmarkSettings, batch: int) -> dict[str, Any]:
         'path': {'experiments_root': '.'},  # nothing is written there: no validation, no saving
         'train': train,
     }
+
+
+def _begin_plain(settings: BenchmarkSettings, samples: dict[str, Any]) -> Work:
+    lq, gt = (samples[name].to(settings.device) for name in ('lq', 'gt'))
+    return plain_step(_network(settings), plain_criteria(settings.device), lq, gt, lr=LEARNING_RATE)
+
+
+def _begin_fast(settings: BenchmarkSettings, samples: dict[str, Any]) -> Work:
+    torch.manual_seed(SEED)
+    model = S3NetModel(train_options(settings, len(samples['lq'])))
+
+    def step() -> None:
+        model.feed_data(samples)
+        model.optimize_parameters(1)
+
+    return step
 
 
 def _network(settings: BenchmarkSettings) -> S3Net:

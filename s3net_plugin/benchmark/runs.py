@@ -23,16 +23,16 @@ METRICS = {name: {'type': f'calculate_{name}', 'crop_border': 0} for name in ('p
 
 
 @functools.lru_cache(maxsize=2)
-def scene_files(scenes: int, side: int) -> tempfile.TemporaryDirectory[str]:
-    """Make a folder with ``source``, noise as hard to compress as photos, ``raw``, its LMDB, and ``results``.
+def scene_files(scenes: int, side: int, *, lmdb: bool = False) -> tempfile.TemporaryDirectory[str]:
+    """Make a folder with ``source``, noise as hard to compress as photos, and, if asked for, ``raw``, its LMDB.
 
     It lives as long as what is returned.
     """
     folder = tempfile.TemporaryDirectory(prefix='benchmark_scenes_')
     source = Path(folder.name, 'source')
-    source.with_name('results').mkdir()
     write_photos(source, scenes=scenes, size=side)
-    prepare(source, source.with_name('raw'), codec='raw', show_progress=False)
+    if lmdb:
+        prepare(source, source.with_name('raw'), codec='raw', show_progress=False)
     return folder
 
 
@@ -74,8 +74,7 @@ def test_work(
             'pretrain_network_g': str(weights),
             'strict_load_g': True,
             'param_key_g': 'params',
-            'results_root': f'{files.name}/results',
-            'visualization': f'{files.name}/results/visualization',
+            'results_root': files.name,
         },
         'datasets': {'test_1': dataset},
         'val': {'save_img': False, 'pbar': False, 'suffix': None, 'metrics': METRICS},

@@ -1,14 +1,9 @@
-"""What relighting costs nothing to beat: two baselines that tell what a score means."""
+"""What relighting costs nothing to beat: a baseline that tells what a score means."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
-
-
-def copy_input(image: np.ndarray) -> np.ndarray:
-    """Return the input photo unchanged: (H, W, 3), uint8."""
-    return image
 
 
 def colour_transfer(image: np.ndarray, guide: np.ndarray) -> np.ndarray:

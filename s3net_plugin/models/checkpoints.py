@@ -106,7 +106,7 @@ def training_states(folder: Path) -> list[Path]:
     return sorted((path for path in folder.glob('*.state') if path.stem.isdigit()), key=lambda path: int(path.stem))
 
 
-def prune(path: Mapping[str, str], label: str, keep: int, newest: int) -> None:
+def prune(path: Mapping[str, str], keep: int, newest: int) -> None:
     """Prune training states: delete all but ``keep`` of those up to ``newest``, and the checkpoints beside them.
 
     ``best`` and ``latest`` stay, and so does what is later than ``newest``: a run that went back to an earlier
@@ -114,7 +114,6 @@ def prune(path: Mapping[str, str], label: str, keep: int, newest: int) -> None:
 
     Args:
         path: the folders ``models`` and ``training_states`` of an experiment.
-        label: of the checkpoints, such as ``net_g``.
         keep: how many iterations to keep, at least 1.
         newest: the iteration that has just been saved.
     """
@@ -123,4 +122,4 @@ def prune(path: Mapping[str, str], label: str, keep: int, newest: int) -> None:
     for iteration in [iteration for iteration in iterations if iteration <= newest][:-keep]:
         # The state first: without it a checkpoint is merely large, without the checkpoint a state is broken.
         (states / f'{iteration}.state').unlink(missing_ok=True)
-        (models / f'{label}_{iteration}.pth').unlink(missing_ok=True)
+        (models / f'net_g_{iteration}.pth').unlink(missing_ok=True)

@@ -238,7 +238,7 @@ class S3NetModel(SRModel):
         self.save_training_state(epoch, current_iter)
         keep = self.opt['train'].get('keep_last')
         if keep and self.opt['rank'] == 0:
-            checkpoints.prune(self.opt['path'], 'net_g', keep, current_iter)
+            checkpoints.prune(self.opt['path'], keep, current_iter)
 
     def _save_networks(self, label: int | str) -> None:
         networks = {'params': self.net_g}

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Subset, default_collate
 from tqdm import tqdm
 
 from s3net_plugin.archs.closed_form import relight_closed_form
-from s3net_plugin.metrics.baselines import colour_transfer, copy_input
+from s3net_plugin.metrics.baselines import colour_transfer
 from s3net_plugin.report.pictures import relight_panel, write_picture
 from s3net_plugin.report.summary import Row
 from s3net_plugin.utils import preemption
@@ -62,7 +62,7 @@ def validate(
     read = iter(loader)
 
     def prepare(_: int) -> list[dict[str, Any]]:
-        return [_with_baselines(batch, model) for batch in next(read)]
+        return [_with_baseline(batch, model) for batch in next(read)]
 
     with (
         progress,
@@ -161,19 +161,18 @@ def _collate_by_size(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 class _Sample(NamedTuple):
-    """Views are (3, H, W), RGB in [0, 1]; ``shaded`` is that baseline of a test, where there is one to be scored."""
+    """Views are (3, H, W), RGB in [0, 1]; one is the baseline ``shading_transfer``, if it is to be scored."""
 
     name: str
     views: dict[str, torch.Tensor]
-    shaded: torch.Tensor | None
     seconds: float
 
 
-def _with_baselines(batch: dict[str, Any], model: Any) -> dict[str, Any]:
-    """Add to a batch of a test what the network is not needed for: ``shaded``, where there is a guide and a score."""
+def _with_baseline(batch: dict[str, Any], model: Any) -> dict[str, Any]:
+    """Add to a batch of a test the baseline ``shading_transfer``, where there is a guide and a score."""
     is_scored = 'gt' in batch and metric_options(model.opt)
     if batch['lq'].shape[1] == 8 and is_scored and not model.is_train:
-        batch['shaded'] = relight_closed_form(batch['lq'].to(model.device)).image.cpu()
+        batch['shading_transfer'] = relight_closed_form(batch['lq'].to(model.device)).image.cpu()
     return batch
 
 
@@ -188,8 +187,7 @@ def _run(model: Any, batch: dict[str, Any]) -> Iterator[_Sample]:
     output = model.output.float().cpu()
     del model.lq, model.gt, model.output
     for i, path in enumerate(batch['lq_path']):
-        views = {**_given(batch, i), 'output': output[i]}
-        yield _Sample(Path(path).stem, views, batch['shaded'][i] if 'shaded' in batch else None, seconds)
+        yield _Sample(Path(path).stem, {**_given(batch, i), 'output': output[i]}, seconds)
 
 
 def _given(batch: dict[str, Any], i: int) -> dict[str, torch.Tensor]:
@@ -199,6 +197,8 @@ def _given(batch: dict[str, Any], i: int) -> dict[str, torch.Tensor]:
         views['guide'] = batch['lq'][i, 4:7]
     if 'gt' in batch:
         views['target'] = batch['gt'][i]
+    if 'shading_transfer' in batch:
+        views['shading_transfer'] = batch['shading_transfer'][i]
     return views
 
 
@@ -216,10 +216,10 @@ def _scores(opt: dict[str, Any], index: int, sample: _Sample, views: dict[str, n
         return []
     outputs = {'model': views['output']}
     if not opt['is_train']:
-        outputs['copy_input'] = copy_input(views['input'])
-    if sample.shaded is not None:
+        outputs['copy_input'] = views['input']
+    if 'shading_transfer' in views:
         outputs['colour_transfer'] = colour_transfer(views['input'], views['guide'])
-        outputs['shading_transfer'] = tensor2img([sample.shaded])
+        outputs['shading_transfer'] = views['shading_transfer']
     size = (views['output'].shape[0], views['output'].shape[1])
     rows = []
     for method, image in outputs.items():

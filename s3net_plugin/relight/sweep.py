@@ -19,7 +19,7 @@ from s3net_plugin.relight.lights import Light, guide_under
 from s3net_plugin.relight.overlap import overlapped
 from s3net_plugin.relight.relighter import InputReader, NetworkInput, Relighter, downscale, resize_center_crop, to_bytes
 from s3net_plugin.rendering.light import DIRECTIONS
-from s3net_plugin.report.pictures import GAP, labelled_row
+from s3net_plugin.report.pictures import GAP, labelled_row, stack
 from s3net_plugin.utils.files import atomic_write
 
 COLUMNS = 4  # at most
@@ -79,9 +79,7 @@ def contact_sheet(photo: np.ndarray, relit: Sequence[Relit]) -> np.ndarray:
         some = relit[start : start + columns]
         rows.append(labelled_row({f'guide {one.name}': _fit(one.guide, SHEET_TILE) for one in some}))
         rows.append(labelled_row({f'under {one.name}': _fit(one.result, SHEET_TILE) for one in some}))
-    width = max(row.shape[1] for row in rows)
-    padded = [np.pad(row, ((0, GAP), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
-    return np.vstack(padded)
+    return stack([np.pad(row, ((0, GAP), (0, 0), (0, 0)), constant_values=255) for row in rows])
 
 
 def frames(photo: np.ndarray, relit: Sequence[Relit]) -> list[np.ndarray]:

@@ -32,6 +32,7 @@ class Report:
 
     def __init__(self, opt: Mapping[str, Any], network: nn.Module, device: torch.device) -> None:
         self._opt = opt
+        self._folder = Path(opt['path']['results_root'])
         self._network = network
         self._device = device
         self._rows: dict[str, Sequence[Row]] = {}
@@ -56,9 +57,8 @@ class Report:
             if self._summary:
                 self._write_summary()
             return
-        folder = Path(self._opt['path']['results_root'])
         self._rows[name] = rows
-        write_text(folder / 'metrics.csv', metrics_csv(self._rows))
+        write_text(self._folder / 'metrics.csv', metrics_csv(self._rows))
         memory = peak_memory(self._device)
         if not self._summary:
             shape = dataset[0]['lq'].shape
@@ -70,17 +70,16 @@ class Report:
         table = dataset_markdown(self._summary, name)
         logging.getLogger('basicsr').info(f'Scores, beside what costs nothing to beat:\n{table}\n')
         self._sections.append(self._section(name, best_first, view))
-        write_picture(folder / 'contact_sheet.png', stack(self._sections))
+        write_picture(self._folder / 'contact_sheet.png', stack(self._sections))
         if self._device.type == 'cuda':
             # What the report itself took is not what the next data set takes.
             torch.cuda.reset_peak_memory_stats(self._device)
 
     def _write_summary(self) -> None:
-        folder = Path(self._opt['path']['results_root'])
         self._summary['not_tested'] = self._waiting
         text = json.dumps(self._summary, indent=2, ensure_ascii=False, allow_nan=False)
-        write_text(folder / 'summary.json', text + '\n')
-        write_text(folder / 'summary.md', summary_markdown(self._summary))
+        write_text(self._folder / 'summary.json', text + '\n')
+        write_text(self._folder / 'summary.md', summary_markdown(self._summary))
 
     def _section(
         self, name: str, best_first: Sequence[Row], view: Callable[[int], Mapping[str, np.ndarray]]

@@ -27,6 +27,7 @@ def tune_runtime() -> None:
     pass_over_imports()
 
 
+@functools.cache  # a second call would take the first one's threshold for the usual one, and keep it
 def pass_over_imports() -> None:
     """Look for garbage only when as many objects are there as imports make, and never among those.
 

@@ -10,6 +10,7 @@ import torch
 from basicsr.archs import build_network
 
 from tests.conftest import RENDERED, ROOT
+from tests.models.commands import free_port
 
 WORK_SIZE = 96
 
@@ -39,9 +40,7 @@ def guide_folders(tmp_path_factory):
 def app(checkpoint, guide_folders, tmp_path_factory):
     """The address of the app, which runs in its own process; without a network there is no depth model."""
     pytest.importorskip('gradio', reason="needs the extra 'app'")
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder = tmp_path_factory.mktemp('app')
     command = [sys.executable, '-m', 's3net_plugin.app', '--checkpoint', checkpoint, '--port', port, '--device', 'cpu']
     command += ['--guides', guide_folders / 'guides', '--guide-depth', guide_folders / 'guide_depth']

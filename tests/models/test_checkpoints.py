@@ -25,11 +25,11 @@ def names(folder):
 @pytest.mark.parametrize(('keep', 'left'), [(1, {'100'}), (2, {'10', '100'}), (3, {'9', '10', '100'}), (9, None)])
 def test_the_newest_stay_and_so_do_the_best_the_latest_and_what_lies_ahead(experiment, keep, left):
     left = left or {'9', '10', '100'}
-    prune(experiment, 'net_g', keep, newest=100)
+    prune(experiment, keep, newest=100)
     assert names(experiment['models']) == left | {'500', 'best', 'latest'}
     assert names(experiment['training_states']) == left | {'500', 'mine'}
 
 
 def test_the_latest_network_which_has_no_state_prunes_nothing(experiment):
-    prune(experiment, 'net_g', 1, newest=-1)
+    prune(experiment, 1, newest=-1)
     assert len(names(experiment['training_states'])) == 5

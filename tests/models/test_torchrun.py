@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.models.commands import free_port, launch, succeed, until
 from tests.models.runs import equal, result, states, steps
 
-ROOT = Path(__file__).parents[2]
 CHANGES = {
     'network_g': {'type': 'S3Net', 'encoder': 'resnet10t', 'residual': True},
     'datasets:train:gt_size': 32,

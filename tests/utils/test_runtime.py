@@ -77,11 +77,14 @@ from s3net_plugin.utils.runtime import tune_runtime
 searched = []
 usual = gc.get_threshold()
 tune_runtime()
+tune_runtime()  # a program of one's own that calls a command
 gc.callbacks.append(lambda phase, info: searched.append(phase))
 imported = [[] for _ in range(400_000)]
 assert not searched and gc.get_threshold() != usual
 more = [[] for _ in range(200_000)]
 assert searched and gc.get_threshold() == usual
+gc.collect()
+assert gc.get_threshold() == usual
 assert gc.get_freeze_count() > 400_000  # what is frozen is passed over
 """
 

@@ -128,6 +128,8 @@ def prepare(
                     for key, record in zip(left, bar, strict=True):
                         writer.put(key, record)
                     writer.finish()
+            if target.exists():
+                target.rmdir()  # it is empty; Windows renames nothing to a name that is taken
             aside.rename(target)
     for name, keys, described in parts:
         try:

@@ -4,6 +4,7 @@ import re
 import shutil
 import time
 import traceback
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -151,6 +152,22 @@ def test_a_run_killed_at_any_moment_is_gone_on_with(layouts, tmp_path, monkeypat
     assert kills >= 3 and len(encoded) < total
     assert records(target) == records(tmp_path / 'whole')
     assert sorted(path.name for path in tmp_path.iterdir()) == ['set', 'whole']
+
+
+def test_an_empty_target_is_no_obstacle_where_no_folder_is_renamed_to_a_name_that_is_taken(
+    layouts, tmp_path, monkeypatch
+):
+    original = Path.rename
+
+    def rename(path, target):
+        if target.exists():
+            raise FileExistsError(target)
+        return original(path, target)
+
+    monkeypatch.setattr(Path, 'rename', rename)
+    (tmp_path / 'set').mkdir()
+    make(layouts['pairs'], tmp_path / 'set')
+    assert sorted(path.name for path in (tmp_path / 'set').iterdir()) == ['depth.lmdb', 'rgb.lmdb']
 
 
 def test_a_complete_set_is_left_alone(layouts, tmp_path, encoded):
