@@ -263,5 +263,5 @@ def model_folder(model: str) -> str:
         'it',
         f'{huggingface_hub.constants.ENDPOINT}/{model}/resolve/main/config.json',
         lambda: huggingface_hub.snapshot_download(model, allow_patterns=_FILES),
-        'give its folder with --depth-model, or give depth maps',
+        'give the folder of it, model.safetensors and preprocessor_config.json with --depth-model, or give depth maps',
     )

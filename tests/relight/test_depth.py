@@ -12,6 +12,7 @@ from s3net_plugin.relight.depth import (
     depth_from_metric,
     describe_markers,
     describe_unmatched,
+    model_folder,
     read_depth,
     read_map,
     write_depth,
@@ -223,6 +224,18 @@ def test_model_that_cannot_be_had_is_one_clear_error(monkeypatch, tmp_path):
     assert time.monotonic() - start < 20
     assert DEFAULT_MODEL in str(caught.value)
     assert '\n' not in str(caught.value)
+
+
+def test_model_that_cannot_be_had_is_named_with_every_file_that_it_needs(monkeypatch, tmp_path):
+    def refuse(*args, **kwargs):
+        raise OSError('no network')
+
+    monkeypatch.setattr(download.huggingface_hub, 'get_hf_file_metadata', refuse)
+    monkeypatch.setattr(download.huggingface_hub.constants, 'HF_HUB_CACHE', str(tmp_path))
+    with pytest.raises(FileNotFoundError) as caught:
+        model_folder(DEFAULT_MODEL)
+    for name in ('/config.json', 'preprocessor_config.json', 'model.safetensors'):
+        assert name in str(caught.value)
 
 
 @pytest.mark.parametrize('content', [None, '{}', '{"model_type": "bert"}', 'junk'])
