@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,11 +103,11 @@ def _force(opt: dict[str, Any], entry: str) -> None:
     from basicsr.utils.options import _postprocess_yml_value
 
     place = f'--force_yml {entry!r}'
-    match = re.fullmatch(r'\s*([^:=]+(?::[^:=]+)*?)\s*=\s*([^=]*)', entry)
-    if not match:
+    keys, equals, value = entry.partition('=')
+    *parents, last = (key.strip() for key in keys.split(':'))
+    value = value.strip()
+    if not all((*parents, last, equals)) or '=' in value:
         raise OptionError(place, 'expected key:key=value, as in train:total_iter=100')
-    *parents, last = match[1].split(':')
-    value = match[2].strip()
     if value.startswith('['):
         try:
             ast.literal_eval(value)
