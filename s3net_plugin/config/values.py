@@ -43,11 +43,12 @@ def admit(names: Iterable[Any], known: set[str], place: str) -> list[str]:
     """Return the places of unknown names in a section of BasicSR's, which passes over what it does not know.
 
     Raises:
-        OptionError: a name is one slip away from a known one, and no published option file has it.
+        OptionError: a name is one slip away from a known one that is not there, and no published option file has it.
     """
-    unread = sorted(str(name) for name in set(names) - known)
+    given = {str(name) for name in names}
+    unread = sorted(given - known)
     for name in unread:
-        near = sorted(other for other in known if edit_distance(name, other) <= 2)
+        near = sorted(other for other in known - given if edit_distance(name, other) <= 2)
         if near and name not in PUBLISHED:
             raise OptionError(place, f'unknown option {name!r}', suggestion(name, near))
     return [f'{place}:{name}' if place else name for name in unread]

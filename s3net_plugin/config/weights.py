@@ -21,11 +21,11 @@ def check_path(
     path: dict[str, Any], opt: Mapping[str, Any], networks: Mapping[str, nn.Module], resumes: bool, unread: list[str]
 ) -> None:
     """Check the section ``path``, and weights for ``networks``, which do not matter to a run that ``resumes``."""
-    known = _PATH | {prefix + 'g' for prefix in _PATH_PREFIXES}
-    for key in [key for key in path if key not in _PATH and not str(key).startswith(_PATH_PREFIXES)]:
+    known = _PATH | {prefix + 'g' for prefix in _PATH_PREFIXES} | {k for k in path if str(k).startswith(_PATH_PREFIXES)}
+    for key in path.keys() - known:
         if not isinstance(path[key], str) or str(key).startswith('pretrain'):  # BasicSR makes a folder of the others
             raise unknown_option(key, known).within('path')
-        unread += admit([key], known, 'path')
+    unread += admit(path, known, 'path')
     for key in [key for key in path if str(key).startswith('strict_load_')]:
         if path[key] is not None and not isinstance(path[key], bool):  # None is false to PyTorch
             raise OptionError(f'path:{key}', f'{path[key]!r} is not true or false')

@@ -233,7 +233,18 @@ def test_what_basicsr_overwrites_or_takes_for_false_is_accepted(images, capsys):
     opt['datasets']['train'] |= {'pin_memory': None, 'persistent_workers': None}
     opt['dist_params'] = {'backend': 'nccl', 'port': '29500'}
     check_options(opt, is_train=True, where='a.yml')
-    assert capsys.readouterr().out == 'a.yml: nothing reads path:root, path:models, path:log\n'
+    assert capsys.readouterr().out == 'a.yml: nothing reads path:log, path:models, path:root\n'
+
+
+def test_what_is_like_an_option_that_is_there_as_well_is_no_slip(images, capsys):
+    opt = plain(images)
+    opt['datasets']['train'] |= {'gt_sizes': [64], 'lq_size': 16, 'use_vflip': True}
+    check_options(opt, is_train=True, where='a.yml')
+    read = 'datasets:train:gt_sizes, datasets:train:lq_size, datasets:train:use_vflip'
+    assert capsys.readouterr().out == f'a.yml: nothing reads {read}\n'
+    opt['datasets']['train'].pop('use_hflip')
+    with pytest.raises(OptionError, match="unknown option 'use_vflip'; did you mean 'use_hflip'"):
+        check_options(opt, is_train=True, where='a.yml')
 
 
 def test_nobody_needs_to_be_logged_in_for_a_run_that_wandb_is_not_told_of(images, monkeypatch):
