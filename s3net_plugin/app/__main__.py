@@ -39,7 +39,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--host', default='127.0.0.1', help='address to serve on; 0.0.0.0 lets others in (%(default)s)')
     parser.add_argument('--port', type=int, default=7860, help='(%(default)s)')
     parser.add_argument('--max-upload', type=int, default=50, metavar='MB', help='a file, at most (%(default)s)')
-    parser.add_argument('--max-megapixels', type=float, default=50, help='a photo, at most (%(default)g)')
+    parser.add_argument('--max-megapixels', type=float, default=50, metavar='MP', help='a photo, at most (%(default)g)')
     args = parser.parse_args()
     args.device = args.device or default_device()
     return args

@@ -98,7 +98,11 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
         '--checkpoint', type=Path, help='of training (.pth), or packed (.safetensors); default: those in the package'
     )
     parser.add_argument(
-        '--work-size', type=int, default=1024, help='longer side of what the network sees, pixels (%(default)s)'
+        '--work-size',
+        type=int,
+        default=1024,
+        metavar='PIXELS',
+        help='longer side of what the network sees, pixels (%(default)s)',
     )
     parser.add_argument(
         '--precision',
