@@ -40,12 +40,12 @@ class Relit(NamedTuple):
 
 
 def guides_in(folder: Path, depth: Path | None, reader: InputReader) -> Guides:
-    """The photos in ``folder``, with depth from maps that are named alike, if there is a folder of them."""
+    """The photos in ``folder``, with ``depth``: a folder of maps that are named alike, or one map for all of them."""
 
     def read(path: Path) -> NetworkInput:
         return reader.guide(path, depth and depth_map(depth, path))
 
-    return [(path.stem, partial(read, path)) for path in files_in(folder)]
+    return [(path.stem, partial(read, path)) for path in files_in(folder) if path != depth]
 
 
 def guides_around(seen: NetworkInput, temperature: float) -> Guides:

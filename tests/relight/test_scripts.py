@@ -9,6 +9,7 @@ from PIL import Image, ImageCms
 
 from s3net_plugin.archs.deploy import fast_precision
 from s3net_plugin.relight.photo import read_photo
+from s3net_plugin.relight.sweep import guides_in
 from tests.conftest import RENDERED
 from tests.relight.pictures import icc_gamma, icc_profile, icc_xyz, smooth_noise
 
@@ -270,3 +271,9 @@ def test_any_error_of_one_photo_is_reported_and_the_others_are_relit(relight, fo
         relight(**MANY, output='out')
     assert 'b.png: AttributeError: no such thing' in capsys.readouterr().err
     assert [path.name for path in (folders / 'out').iterdir()] == ['a.jpg']
+
+
+def test_one_depth_map_serves_all_guides_of_a_sweep_and_is_none_of_them(tmp_path):
+    for name in ('E.jpg', 'depth.png', 'N.jpg'):
+        (tmp_path / name).touch()
+    assert [name for name, _ in guides_in(tmp_path, tmp_path / 'depth.png', reader=None)] == ['E', 'N']
