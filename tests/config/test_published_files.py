@@ -208,6 +208,11 @@ def test_a_model_of_another_package_builds_networks_losses_optimizers_and_metric
     check_options(test, is_train=False, where='a.yml')
 
 
+def test_the_older_name_of_strict_load_g_is_only_named(images, capsys):
+    check_options(plain(images, path={'strict_load': True, 'resume_state': None}), is_train=True, where='a.yml')
+    assert capsys.readouterr().out == 'a.yml: nothing reads path:strict_load\n'
+
+
 class AnySize(nn.Module):
     def __init__(self, size: int = 64):
         super().__init__()
