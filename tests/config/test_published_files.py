@@ -208,6 +208,24 @@ def test_a_model_of_another_package_builds_networks_losses_optimizers_and_metric
     check_options(test, is_train=False, where='a.yml')
 
 
+def test_what_a_model_of_another_package_may_read_in_val_is_not_called_unread(images, monkeypatch, capsys):
+    monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'OwnWays', OwnWays)
+    val = {'val_freq': 1, 'save_img': False, 'use_image': True, 'window_size': 4, 'sufix': 'x'}
+    check_options(plain(images, model_type='OwnWays', val=val), is_train=True, where='a.yml')
+    assert capsys.readouterr().out == ''
+
+
+def test_the_scale_of_a_data_set_is_read_where_the_file_has_none_at_its_top(images, capsys):
+    opt = plain(images)
+    opt['datasets']['val']['scale'] = 4
+    check_options(opt, is_train=True, where='a.yml')
+    assert capsys.readouterr().out == 'a.yml: nothing reads datasets:val:scale\n'
+    del opt['scale']
+    opt['datasets']['train']['scale'] = 4
+    check_options(opt, is_train=True, where='a.yml')
+    assert capsys.readouterr().out == ''
+
+
 def test_the_older_name_of_strict_load_g_is_only_named(images, capsys):
     check_options(plain(images, path={'strict_load': True, 'resume_state': None}), is_train=True, where='a.yml')
     assert capsys.readouterr().out == 'a.yml: nothing reads path:strict_load\n'
