@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
+import yaml
 from basicsr.models.video_base_model import VideoBaseModel
 from basicsr.utils.registry import ARCH_REGISTRY, MODEL_REGISTRY
 from pydantic import Field
@@ -19,7 +20,7 @@ from s3net_plugin.config.datasets import build_dataset
 from s3net_plugin.config.dry_run import dry_run
 from s3net_plugin.config.training import check_train
 from s3net_plugin.config.validation import check_val
-from s3net_plugin.config.values import admit, build, check_label, error_context, is_third_party, registered
+from s3net_plugin.config.values import admit, build, check_label, error_context, has_own, is_third_party, registered
 from s3net_plugin.config.weights import check_path
 from s3net_plugin.utils.checkpoint import without_pretraining
 from s3net_plugin.utils.errors import OptionError
@@ -81,7 +82,8 @@ def check_options(
 def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -> list[str]:
     """Return the places of options that nothing reads."""
     for place, text in texts(opt):
-        if looks_like_number(text) and place.rpartition(':')[2] not in _LABELS:
+        is_slip = looks_like_number(text) and isinstance(yaml.safe_load(text), str)  # '32' needs quotes to be a text
+        if is_slip and place.rpartition(':')[2] not in _LABELS:
             raise OptionError(place, *number_as_text(text))
     unread: list[str] = []
     Top.parse(opt)
@@ -101,7 +103,8 @@ def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -
     }
     networks = {}
     for key in sorted(networks_read & opt.keys()):
-        if is_third_party(model) and 'type' not in (opt[key] or {}):
+        kind = (opt[key] or {}).get('type') if is_third_party(model) else ''
+        if kind is None or (has_own(model, '__init__') and kind not in ARCH_REGISTRY):
             continue  # which such a model builds in a way of its own
         if resumes and isinstance(opt[key], dict):
             opt[key] = without_pretraining(opt[key])

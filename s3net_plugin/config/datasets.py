@@ -48,7 +48,9 @@ def build_dataset(
         return None
     _Scale.parse(opt)
     if cls.__module__.startswith('basicsr.'):
-        unread += admit(options, keys_of(OF_DATASETS, cls) | DATASET, place)
+        # BasicSR overwrites it with the one at the top of the file, if there is one.
+        scale = {'scale'} - opt.keys()
+        unread += admit(options, keys_of(OF_DATASETS, cls) | DATASET | scale, place)
     options = {**options, 'phase': kind, **({'scale': opt['scale']} if 'scale' in opt else {})}
     expand_user(options, 'dataroot_gt', 'dataroot_lq')
     with error_context(place):

@@ -68,7 +68,7 @@ OF_DATASETS: dict[str, set[str]] = {
     'Vimeo90KRecurrentDataset': _CLIPS | {'flip_sequence'},
 }
 
-PUBLISHED = _keys('use_flip fix_iter artifacts_opt').union(
+PUBLISHED = _keys('use_flip fix_iter artifacts_opt strict_load').union(
     *(TOP, VAL, LOGGER, WANDB, DIST_PARAMS, DATASET),
     *(keys for table in (OF_MODELS, OF_TRAIN, OF_DATASETS) for keys in table.values()),
 )

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from torch import nn
 
 from s3net_plugin.config.stock_keys import OF_TRAIN, keys_of
-from s3net_plugin.config.values import admit, build, check_signature, error_context, is_third_party
+from s3net_plugin.config.values import admit, build, check_signature, error_context, has_own, is_third_party
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.names import suggestion
 from s3net_plugin.utils.schema import StockSection, check_section, iterations, unknown_option
@@ -77,14 +77,18 @@ def check_train(
         unread += admit(train, read, 'train')
         losses = [key for key in losses if key in read]
     else:  # may build some in a way of its own
-        losses = [key for key in losses if 'type' in (train[key] or {})]
+        own_losses = has_own(model, '__init__', 'init_training_settings')
+        kinds = {key: (train[key] or {}).get('type') for key in losses}
+        losses = [key for key, kind in kinds.items() if kind and (kind in LOSS_REGISTRY or not own_losses)]
     own_schedulers = model.setup_schedulers is not BaseModel.setup_schedulers
     options = Train.parse(train, 'train')
     needed = [] if is_third_party(model) else ['optim_g']
     check_section(train, 'train', needed if own_schedulers else [*needed, 'scheduler'])
     built = {key: build(LOSS_REGISTRY, train[key], f'train:{key}') for key in losses if train[key]}
     optimizer: torch.optim.Optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1e-4)
-    for key in [key for key in ('optim_d', 'optim_g') if key in train and (key in read or is_third_party(model))]:
+    own_optimizers = has_own(model, 'setup_optimizers', 'get_optimizer')
+    optimizers = [] if own_optimizers else [key for key in ('optim_d', 'optim_g') if key in train]
+    for key in [key for key in optimizers if key in read or is_third_party(model)]:
         net = networks.get(key.replace('optim', 'network'))
         params = list(net.parameters()) if net else []
         optimizer = _build_optimizer(train[key], params, model, f'train:{key}')

@@ -39,7 +39,8 @@ def check_val(opt: dict[str, Any], is_train: bool, model: type[BaseModel], unrea
         return
     if not is_train or any(str(phase).startswith('val') for phase in opt['datasets']):
         val = check_section(check_section(opt, '', ['val'])['val'], 'val')
-        unread += admit(val, VAL | getattr(model, 'val_options', frozenset()), 'val')
+        if not is_third_party(model):
+            unread += admit(val, VAL | getattr(model, 'val_options', frozenset()), 'val')
         if hasattr(model, 'check_val_options'):
             with error_context('val'):
                 model.check_val_options(opt)

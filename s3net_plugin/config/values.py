@@ -34,6 +34,11 @@ def is_third_party(thing: type | Callable) -> bool:
     return thing.__module__.split('.')[0] not in ('basicsr', 's3net_plugin')
 
 
+def has_own(model: type, *methods: str) -> bool:
+    """Whether one of these methods of a model is of another package, so that it may build things in any way."""
+    return any(is_third_party(getattr(model, name, model)) for name in methods)
+
+
 def uses_gpu(opt: Mapping[str, Any]) -> bool:
     """Whether a run with these options will compute on a GPU of this machine."""
     return opt['num_gpu'] != 0 and torch.cuda.is_available()

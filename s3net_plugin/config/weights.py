@@ -15,6 +15,8 @@ from s3net_plugin.utils.schema import unknown_option
 
 _PATH = {'resume_state', 'ignore_resume_networks', 'experiments_root', 'results_root'}
 _PATH_PREFIXES = ('pretrain_network_', 'strict_load_', 'param_key_')
+# BasicSR makes a folder of every option without these in its name.
+_MAKE_NO_FOLDER = ('strict_load', 'pretrain_network', 'resume', 'param_key')
 
 
 def check_path(
@@ -23,7 +25,8 @@ def check_path(
     """Check the section ``path``, and weights for ``networks``, which do not matter to a run that ``resumes``."""
     known = _PATH | {prefix + 'g' for prefix in _PATH_PREFIXES} | {k for k in path if str(k).startswith(_PATH_PREFIXES)}
     for key in path.keys() - known:
-        if not isinstance(path[key], str) or str(key).startswith('pretrain'):  # BasicSR makes a folder of the others
+        makes_folder = not any(part in str(key) for part in _MAKE_NO_FOLDER)
+        if makes_folder and (not isinstance(path[key], str) or str(key).startswith('pretrain')):
             raise unknown_option(key, known).within('path')
     unread += admit(path, known, 'path')
     for key in [key for key in path if str(key).startswith('strict_load_')]:

@@ -10,23 +10,26 @@ from typing import Any
 import yaml
 
 from s3net_plugin.utils.errors import OptionError
+from s3net_plugin.utils.logger import announce
 from s3net_plugin.utils.names import suggestion
 
 
 class _PlainLoader(getattr(yaml, 'CSafeLoader', yaml.SafeLoader)):  # type: ignore[misc]
-    """A safe loader that refuses a key given twice, which PyYAML would silently resolve to the last one.
+    """A safe loader that notes the keys given twice, of which the last one counts, as for BasicSR.
 
     A mapping is looked at as it is written: merge keys (``<<``) put in what the mapping may give anew. The parser is
     the one that BasicSR takes where it is there, libyaml, which knows tabs between values and before comments.
     """
 
+    given_twice: tuple[yaml.ScalarNode, ...] = ()
+
     def get_single_node(self) -> yaml.Node | None:
         node = super().get_single_node()
-        _refuse_keys_given_twice(node, set())
+        self.given_twice = tuple(_keys_given_twice(node, set()))
         return node
 
 
-def _refuse_keys_given_twice(node: yaml.Node | None, visited: set[int]) -> None:
+def _keys_given_twice(node: yaml.Node | None, visited: set[int]) -> Iterator[yaml.ScalarNode]:
     if not isinstance(node, yaml.CollectionNode) or id(node) in visited:
         return
     visited.add(id(node))
@@ -35,9 +38,9 @@ def _refuse_keys_given_twice(node: yaml.Node | None, visited: set[int]) -> None:
         key, value = item if isinstance(item, tuple) else (None, item)
         if isinstance(key, yaml.ScalarNode) and key.tag != 'tag:yaml.org,2002:merge':
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f'{key.value!r} is given twice', key.start_mark)
+                yield key
             seen.add(key.value)
-        _refuse_keys_given_twice(value, visited)
+        yield from _keys_given_twice(value, visited)
 
 
 def _one_line(error: yaml.YAMLError) -> str:
@@ -53,9 +56,11 @@ def _one_line(error: yaml.YAMLError) -> str:
 def read_option_file(path: str | Path, force_yml: list[str] | None = None) -> dict[str, Any]:
     """Return the options in a YAML file, with the changes of ``--force_yml`` (``train:total_iter=100``) applied.
 
+    A key that is given twice is said, in a line of output.
+
     Raises:
-        OptionError: the file is missing, is no YAML mapping, holds tags that build Python objects or a key twice, or a
-            forced entry is not of the form ``key:key=value`` with existing keys.
+        OptionError: the file is missing, is no YAML mapping, holds tags that build Python objects, or a forced entry
+            is not of the form ``key:key=value`` with existing keys.
     """
     try:
         text = Path(path).read_text(encoding='utf-8')
@@ -64,13 +69,16 @@ def read_option_file(path: str | Path, force_yml: list[str] | None = None) -> di
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f'{path}: cannot be read as an option file ({error})') from None
     try:
-        opt = _unshared(yaml.load(text, Loader=_PlainLoader))
+        loader = _PlainLoader(text)
+        opt = _unshared(loader.get_single_data())
     except yaml.YAMLError as error:
         raise OptionError(f'{path}{_one_line(error)}') from None
     except RecursionError:
         raise OptionError(f'{path}: a section holds itself, by an alias') from None
     if not isinstance(opt, dict):
         raise OptionError(f'{path}: an option file is a mapping of names to values, got {type(opt).__name__}')
+    for key in loader.given_twice:
+        announce(f'{path}, line {key.start_mark.line + 1}: {key.value!r} is given twice; the last one counts')
     for entry in force_yml or ():
         _force(opt, entry)
     return opt

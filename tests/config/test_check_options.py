@@ -178,7 +178,7 @@ def test_what_works_is_accepted_without_a_word(check, changes, capsys):
         ({'logger:print_freq': 0}, 'logger:print_freq', '0 is not a number of iterations, at least 1'),
         ({'logger:use_tb_logger': 'false'}, 'logger:use_tb_logger', "'false' is not true or false"),
         ({'logger:wandb': {'ofline': True}}, 'logger:wandb', "unknown option 'ofline'; did you mean 'offline'?"),
-        ({'path:resume_stat': None}, 'path', "'resume_stat'; did you mean 'resume_state'?"),
+        ({'path:results_rot': None}, 'path', "'results_rot'; did you mean 'results_root'?"),
         ({'path:pretrain_model_g': 'net.pth'}, 'path', "unknown option 'pretrain_model_g'"),
         ({'path:strict_load_g': 'no'}, 'path:strict_load_g', "'no' is not true or false"),
         ({'path:ignore_resume_networks': 5}, 'path:ignore_resume_networks', '5 is not a list'),

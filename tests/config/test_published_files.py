@@ -208,6 +208,64 @@ def test_a_model_of_another_package_builds_networks_losses_optimizers_and_metric
     check_options(test, is_train=False, where='a.yml')
 
 
+def own_setup(self):
+    """In place of methods of BasicSR's models that set up losses and optimizers."""
+
+
+@pytest.mark.parametrize('method', ['setup_optimizers', 'get_optimizer'])
+def test_a_model_of_another_package_with_optimizers_of_its_own_takes_any(images, monkeypatch, method):
+    monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'Own', type('Own', (OwnWays,), {method: own_setup}))
+    opt = plain(images, model_type='Own')
+    opt['train']['optim_g'] = {'type': 'Lion', 'lr': 1.0e-3, 'cautious': True}
+    check_options(opt, is_train=True, where='a.yml')
+    monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'Own', OwnWays)
+    with pytest.raises(OptionError, match="no optimizer 'Lion'"):
+        check_options(opt, is_train=True, where='a.yml')
+
+
+@pytest.mark.parametrize('method', ['__init__', 'init_training_settings'])
+def test_a_model_of_another_package_that_makes_its_losses_itself_needs_none_registered(images, monkeypatch, method):
+    monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'Own', type('Own', (OwnWays,), {method: own_setup}))
+    opt = plain(images, model_type='Own')
+    opt['train']['pixel_opt'] = {'type': 'PSNRLoss', 'toY': False}
+    check_options(opt, is_train=True, where='a.yml')
+    monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'Own', OwnWays)
+    with pytest.raises(OptionError, match="no loss named 'PSNRLoss'"):
+        check_options(opt, is_train=True, where='a.yml')
+
+
+def test_a_model_of_another_package_that_makes_its_networks_itself_needs_none_registered(images, monkeypatch):
+    monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'Own', type('Own', (OwnWays,), {'__init__': own_setup}))
+    opt = plain(images, model_type='Own', network_vae={'type': 'VQModel', 'embed_dim': 4})
+    check_options(opt, is_train=True, where='a.yml')
+    monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'Own', OwnWays)
+    with pytest.raises(OptionError, match="no arch named 'VQModel'"):
+        check_options(opt, is_train=True, where='a.yml')
+
+
+def test_what_a_model_of_another_package_may_read_in_val_is_not_called_unread(images, monkeypatch, capsys):
+    monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'OwnWays', OwnWays)
+    val = {'val_freq': 1, 'save_img': False, 'use_image': True, 'window_size': 4, 'sufix': 'x'}
+    check_options(plain(images, model_type='OwnWays', val=val), is_train=True, where='a.yml')
+    assert capsys.readouterr().out == ''
+
+
+def test_the_scale_of_a_data_set_is_read_where_the_file_has_none_at_its_top(images, capsys):
+    opt = plain(images)
+    opt['datasets']['val']['scale'] = 4
+    check_options(opt, is_train=True, where='a.yml')
+    assert capsys.readouterr().out == 'a.yml: nothing reads datasets:val:scale\n'
+    del opt['scale']
+    opt['datasets']['train']['scale'] = 4
+    check_options(opt, is_train=True, where='a.yml')
+    assert capsys.readouterr().out == ''
+
+
+def test_the_older_name_of_strict_load_g_is_only_named(images, capsys):
+    check_options(plain(images, path={'strict_load': True, 'resume_state': None}), is_train=True, where='a.yml')
+    assert capsys.readouterr().out == 'a.yml: nothing reads path:strict_load\n'
+
+
 class AnySize(nn.Module):
     def __init__(self, size: int = 64):
         super().__init__()
@@ -226,6 +284,13 @@ def test_annotations_of_other_packages_bind_nobody_and_their_data_sets_have_scal
     check_options(plain(images, network_g={'type': 'AnySize', 'size': [64, 48]}), is_train=True, where='a.yml')
     sets = {phase: {**options, 'type': 'AnyScale'} for phase, options in plain(images)['datasets'].items()}
     check_options(plain(images, datasets=sets, scale=[1.5, 4]), is_train=True, where='a.yml')
+
+
+def test_a_number_in_quotes_is_a_text(images, monkeypatch):
+    monkeypatch.setitem(ARCH_REGISTRY._obj_map, 'AnySize', AnySize)
+    check_options(plain(images, network_g={'type': 'AnySize', 'size': ['64', '48']}), is_train=True, where='a.yml')
+    with pytest.raises(OptionError, match="network_g:size: the text '6e1', not a number"):
+        check_options(plain(images, network_g={'type': 'AnySize', 'size': '6e1'}), is_train=True, where='a.yml')
 
 
 def test_what_basicsr_overwrites_or_takes_for_false_is_accepted(images, capsys):

@@ -5,13 +5,13 @@ import pytest
 from s3net_plugin.running.cli import main
 from tests.conftest import ROOT, change
 
-TWICE = 'name: a\nname: b\n'
+LIST = '- name\n'
 
 
 @pytest.mark.parametrize(
     ('changes', 'flags', 'message'),
     [
-        (TWICE, (), "options.yml, line 2: 'name' is given twice"),
+        (LIST, (), 'options.yml: an option file is a mapping of names to values, got list'),
         ({'train:optim_g:lr': '1e-3'}, (), "options.yml: train:optim_g:lr: the text '1e-3', not a number"),
         ({}, ('--force_yml', 'train:pixel_opt:type=Nothing'), "train:pixel_opt:type: no loss named 'Nothing' is"),
         ({}, ('--force_yml', 'trian:total_iter=1'), "no section 'trian'; did you mean 'train'?"),
@@ -24,8 +24,8 @@ def test_a_file_that_has_to_be_changed_ends_in_one_line(
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'experiments/tiny').mkdir(parents=True)
     path = write_options(change(options, changes if isinstance(changes, dict) else {}))
-    if changes == TWICE:
-        path.write_text(TWICE)
+    if changes == LIST:
+        path.write_text(LIST)
     status = main(['train.py', '-opt', changes if str(changes).startswith('/') else str(path), *flags])
     error = capsys.readouterr().err
     assert (status, error.count('\n')) == (2, 1)

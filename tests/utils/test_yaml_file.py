@@ -35,7 +35,6 @@ def test_a_tag_that_builds_python_objects_is_refused_and_not_run(tmp_path, tag):
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('a: 1\nb: 2\na: 3\n', "line 3: 'a' is given twice"),
         ('a: [1, 2\n', 'line 2'),
         ('- a\n- b\n', 'mapping'),
         ('one: &one {a: *one}\n', 'a section holds itself, by an alias'),
@@ -48,6 +47,12 @@ def test_what_is_wrong_is_said_in_one_line_with_its_place(tmp_path, text, messag
         read_option_file(path)
     assert str(path) in str(caught.value)
     assert '\n' not in str(caught.value)
+
+
+def test_of_a_key_that_is_given_twice_the_last_value_counts_and_that_is_said(tmp_path, capsys):
+    path = write(tmp_path, 'name: a\ntrain:\n  gt: ~\n  lr: 1\n  gt: b\n')
+    assert read_option_file(path) == {'name': 'a', 'train': {'gt': 'b', 'lr': 1}}
+    assert capsys.readouterr().out == f"{path}, line 5: 'gt' is given twice; the last one counts\n"
 
 
 def test_forced_values_are_read_as_basicsr_reads_them(tmp_path):
