@@ -95,7 +95,7 @@ def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -
         networks_read = {key for key in read if key.startswith('network_')} if is_train else {'network_g'}
         check_section(opt, '', sorted(networks_read))
     check_label(opt['name'], 'name')
-    _check_devices(opt, processes, unread)
+    _check_devices(opt, unread)
     _check_names(opt)
     datasets = {
         str(phase): build_dataset(str(phase), options, opt, is_train, processes, unread)
@@ -174,12 +174,11 @@ def _check_logger(opt: dict[str, Any], unread: list[str]) -> None:
         raise OptionError('logger:wandb', 'nobody is logged in', 'run `wandb login`, or set offline: true')
 
 
-def _check_devices(opt: dict[str, Any], processes: int, unread: list[str]) -> None:
+def _check_devices(opt: dict[str, Any], unread: list[str]) -> None:
     wanted, present = opt['num_gpu'], torch.cuda.device_count()
-    several = present and processes > 1  # each takes one of what is there, whatever the file says
-    if wanted != 'auto' and wanted > present and not several:
+    if wanted != 'auto' and wanted > 0 == present:  # of fewer than are asked for one is used, or one a process
         hint = "'auto' takes what is there, 0 the CPU"
-        raise OptionError('num_gpu', f'{wanted} asked for, PyTorch sees {present}', hint)
+        raise OptionError('num_gpu', f'{wanted} asked for, PyTorch sees none', hint)
     section = opt.get('dist_params') or {}
     backend, backends = DistParams.parse(section, 'dist_params').backend, torch.distributed.Backend.backend_list
     unread += admit(section, stock_keys.DIST_PARAMS, 'dist_params')

@@ -55,12 +55,13 @@ def complete_options(opt: dict[str, Any], args: Namespace, *, is_train: bool) ->
 
 def _num_gpu(opt: dict[str, Any], option_file: str) -> int:
     """Several GPUs without a launcher silently become DataParallel with a larger batch: use one, and say so."""
-    count = torch.cuda.device_count() if opt['num_gpu'] == 'auto' else opt['num_gpu']
+    present = torch.cuda.device_count()
+    count = present if opt['num_gpu'] == 'auto' else opt['num_gpu']
     if opt['dist'] or count <= 1:
         return count
-    print(
-        f'{count} GPUs and no launcher: using one. For all of them: torchrun --nproc_per_node={count} '
-        f'-m s3net_plugin.train -opt {option_file} --launcher pytorch',
-        flush=True,
+    several = (
+        f' For all of them: torchrun --nproc_per_node={min(count, present)} '
+        f'-m s3net_plugin.train -opt {option_file} --launcher pytorch'
     )
+    print(f'{count} GPUs and no launcher: using one.{several if present > 1 else ""}', flush=True)
     return 1

@@ -77,7 +77,7 @@ def test_what_works_is_accepted_without_a_word(check, changes, capsys):
         ({'nmae': 'x', 'name': ...}, '', "the option 'name' is missing; did you mean 'nmae'?"),
         ({'find_unused_parameter': True}, '', "'find_unused_parameter'; did you mean 'find_unused_parameters'?"),
         ({'model_type': 'S3NetModle'}, 'model_type', "no model named 'S3NetModle' is registered; did you mean"),
-        ({'num_gpu': 64}, 'num_gpu', '64 asked for, PyTorch sees'),
+        ({'num_gpu': 64}, 'num_gpu', '64 asked for, PyTorch sees none'),
         ({'num_gpu': 'all'}, 'num_gpu', "'all' is not 'auto' or a number of GPUs"),
         ({'manual_seed': 5_000_000_000}, 'manual_seed', '5000000000 is not a whole number from 0 to 2147483647'),
         ({'manual_seed': 'abc'}, 'manual_seed', "'abc' is not a whole number"),

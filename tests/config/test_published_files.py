@@ -318,8 +318,9 @@ def test_nobody_needs_to_be_logged_in_for_a_run_that_wandb_is_not_told_of(images
     check_options(plain(images, name='debug_it', logger=logger), is_train=True, where='a.yml')
 
 
-def test_the_number_of_gpus_is_not_that_of_this_machine_where_a_launcher_starts_several(images, monkeypatch):
+@pytest.mark.parametrize('processes', [1, 2])
+def test_more_gpus_may_be_asked_for_than_this_machine_has_if_it_has_one(images, monkeypatch, processes):
+    with pytest.raises(OptionError, match='num_gpu: 8 asked for, PyTorch sees none'):
+        check_options(plain(images, num_gpu=8), is_train=True, where='a.yml', processes=processes)
     monkeypatch.setattr('torch.cuda.device_count', lambda: 1)
-    check_options(plain(images, num_gpu=8), is_train=True, where='a.yml', processes=2)
-    with pytest.raises(OptionError, match='num_gpu: 8 asked for, PyTorch sees 1'):
-        check_options(plain(images, num_gpu=8), is_train=True, where='a.yml')
+    check_options(plain(images, num_gpu=8), is_train=True, where='a.yml', processes=processes)

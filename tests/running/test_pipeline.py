@@ -55,9 +55,13 @@ def test_options_are_completed_as_basicsr_does(tmp_path, monkeypatch, is_train):
     assert torch.rand(1) == drawn
 
 
-def test_several_gpus_without_a_launcher_are_one_and_a_line_names_torchrun(capsys):
+@pytest.mark.parametrize(('present', 'named'), [(8, 'nproc_per_node=4 -m s3net_plugin.train -opt a.yml'), (1, 'one.')])
+def test_several_gpus_without_a_launcher_are_one_and_a_line_names_torchrun(monkeypatch, capsys, present, named):
+    monkeypatch.setattr('torch.cuda.device_count', lambda: present)
     assert complete({'num_gpu': 4})['num_gpu'] == 1
-    assert 'torchrun --nproc_per_node=4 -m s3net_plugin.train -opt a.yml' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith('4 GPUs and no launcher: using one.') and named in said
+    assert ('torchrun' in said) == (present > 1)
 
 
 @pytest.mark.parametrize('wanted', [0, 'auto'])
