@@ -20,7 +20,15 @@ from s3net_plugin.config.datasets import build_dataset
 from s3net_plugin.config.dry_run import dry_run
 from s3net_plugin.config.training import check_train
 from s3net_plugin.config.validation import check_val
-from s3net_plugin.config.values import admit, build, check_label, error_context, has_own, is_third_party, registered
+from s3net_plugin.config.values import (
+    admit,
+    build,
+    check_label,
+    error_context,
+    handles_itself,
+    is_third_party,
+    registered,
+)
 from s3net_plugin.config.weights import check_path
 from s3net_plugin.utils.checkpoint import without_pretraining
 from s3net_plugin.utils.errors import OptionError
@@ -103,9 +111,8 @@ def _check(opt: dict[str, Any], is_train: bool, resumes: bool, processes: int) -
     }
     networks = {}
     for key in sorted(networks_read & opt.keys()):
-        kind = (opt[key] or {}).get('type') if is_third_party(model) else ''
-        if kind is None or (has_own(model, '__init__') and kind not in ARCH_REGISTRY):
-            continue  # which such a model builds in a way of its own
+        if handles_itself(model, opt[key], ARCH_REGISTRY, '__init__'):
+            continue
         if resumes and isinstance(opt[key], dict):
             opt[key] = without_pretraining(opt[key])
         networks[key] = build(ARCH_REGISTRY, opt[key], key)

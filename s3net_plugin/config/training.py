@@ -14,7 +14,15 @@ from pydantic import AfterValidator, Field
 from torch import nn
 
 from s3net_plugin.config.stock_keys import OF_TRAIN, keys_of
-from s3net_plugin.config.values import admit, build, check_signature, error_context, has_own, is_third_party
+from s3net_plugin.config.values import (
+    admit,
+    build,
+    check_signature,
+    error_context,
+    handles_itself,
+    has_own,
+    is_third_party,
+)
 from s3net_plugin.utils.errors import OptionError
 from s3net_plugin.utils.names import suggestion
 from s3net_plugin.utils.schema import StockSection, check_section, iterations, unknown_option
@@ -76,19 +84,20 @@ def check_train(
     elif not is_third_party(model):
         unread += admit(train, read, 'train')
         losses = [key for key in losses if key in read]
-    else:  # may build some in a way of its own
-        own_losses = has_own(model, '__init__', 'init_training_settings')
-        kinds = {key: (train[key] or {}).get('type') for key in losses}
-        losses = [key for key, kind in kinds.items() if kind and (kind in LOSS_REGISTRY or not own_losses)]
-    own_schedulers = model.setup_schedulers is not BaseModel.setup_schedulers
+    else:
+        where = ('__init__', 'init_training_settings')
+        losses = [key for key in losses if not handles_itself(model, train[key], LOSS_REGISTRY, *where)]
+    own_schedulers = has_own(model, 'setup_schedulers')
     options = Train.parse(train, 'train')
     needed = [] if is_third_party(model) else ['optim_g']
     check_section(train, 'train', needed if own_schedulers else [*needed, 'scheduler'])
     built = {key: build(LOSS_REGISTRY, train[key], f'train:{key}') for key in losses if train[key]}
+    # for the scheduler of a model that builds its optimizers itself
     optimizer: torch.optim.Optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1e-4)
-    own_optimizers = has_own(model, 'setup_optimizers', 'get_optimizer')
-    optimizers = [] if own_optimizers else [key for key in ('optim_d', 'optim_g') if key in train]
-    for key in [key for key in optimizers if key in read or is_third_party(model)]:
+    for key in ('optim_d', 'optim_g'):
+        is_read = key in read or is_third_party(model)
+        if key not in train or not is_read or has_own(model, 'setup_optimizers', 'get_optimizer'):
+            continue
         net = networks.get(key.replace('optim', 'network'))
         params = list(net.parameters()) if net else []
         optimizer = _build_optimizer(train[key], params, model, f'train:{key}')

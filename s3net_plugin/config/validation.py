@@ -10,7 +10,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from pydantic import Field
 
 from s3net_plugin.config.stock_keys import VAL
-from s3net_plugin.config.values import admit, check_signature, error_context, is_third_party, registered
+from s3net_plugin.config.values import admit, check_signature, error_context, handles_itself, is_third_party, registered
 from s3net_plugin.metrics.options import prepare_metric
 from s3net_plugin.utils.schema import StockSection, check_section, flag, iterations
 
@@ -50,9 +50,8 @@ def check_val(opt: dict[str, Any], is_train: bool, model: type[BaseModel], unrea
         check_section({key: value for key, value in val.items() if value is not None or key == 'suffix'}, 'val', needed)
     metrics = (opt.get('val') or {}).get('metrics') or {}
     for name, metric in check_section(metrics, 'val:metrics').items():
-        if is_third_party(model) and (metric or {}).get('type') not in METRIC_REGISTRY:
-            continue  # which may have metrics of its own
-        _check_metric(metric, f'val:metrics:{name}', unread)
+        if not handles_itself(model, metric, METRIC_REGISTRY):
+            _check_metric(metric, f'val:metrics:{name}', unread)
 
 
 def _check_metric(metric: Any, place: str, unread: list[str]) -> None:

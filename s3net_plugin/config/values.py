@@ -59,11 +59,27 @@ def admit(names: Iterable[Any], known: set[str], place: str) -> list[str]:
     return [f'{place}:{name}' if place else name for name in unread]
 
 
+def handles_itself(model: type, section: Any, registry: Registry, *methods: str) -> bool:
+    """Whether a model of another package builds what a section describes in a way of its own.
+
+    So it is where there is no ``type``; and where ``registry`` does not know it, if one of ``methods``, in which models
+    build such things, is of that package (or none is named).
+    """
+    if not is_third_party(model):
+        return False
+    kind = section.get('type') if isinstance(section, Mapping) else None
+    return not kind or (not _keys_of(registry, kind) and (not methods or has_own(model, *methods)))
+
+
+def _keys_of(registry: Registry, name: Any) -> list[Any]:
+    """BasicSR looks a name up in two ways."""
+    return [key for key in (name, f'{name}_basicsr') if key in registry]
+
+
 def registered(registry: Registry, name: Any, place: str) -> Any:
-    """Return what ``registry`` knows under ``name``, which BasicSR looks up in the same two ways."""
-    for key in (name, f'{name}_basicsr'):
-        if key in registry:
-            return registry.get(key)
+    """Return what ``registry`` knows under ``name``."""
+    for key in _keys_of(registry, name):
+        return registry.get(key)
     hint = suggestion(name, registry.keys())
     raise OptionError(place, f'no {registry._name} named {name!r} is registered', hint)
 

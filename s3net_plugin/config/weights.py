@@ -24,7 +24,7 @@ def check_path(
 ) -> None:
     """Check the section ``path``, and weights for ``networks``, which do not matter to a run that ``resumes``."""
     known = _PATH | {prefix + 'g' for prefix in _PATH_PREFIXES} | {k for k in path if str(k).startswith(_PATH_PREFIXES)}
-    for key in path.keys() - known:
+    for key in [key for key in path if key not in known]:
         makes_folder = not any(part in str(key) for part in _MAKE_NO_FOLDER)
         if makes_folder and (not isinstance(path[key], str) or str(key).startswith('pretrain')):
             raise unknown_option(key, known).within('path')
@@ -38,11 +38,8 @@ def check_path(
     for key, value in path.items():
         is_weights = str(key).startswith('pretrain_network_')
         name = str(key).removeprefix('pretrain_')
-        if (
-            value is None
-            or not (is_weights or key == 'resume_state')
-            or (is_weights and (resumes or name not in networks))
-        ):
+        is_read = not resumes and name in networks if is_weights else key == 'resume_state'
+        if value is None or not is_read:
             continue
         if not isinstance(value, str):
             raise OptionError(f'path:{key}', f'{value!r} is not the path of a file')
@@ -51,7 +48,7 @@ def check_path(
         except (OSError, ValueError) as error:
             raise OptionError(f'path:{key}', str(error)) from None
         if is_weights:
-            label = str(key).removeprefix('pretrain_network_')
+            label = name.removeprefix('network_')
             params_key = 'params' if value.endswith(SAFETENSORS) else path.get(f'param_key_{label}', 'params')
             with error_context(f'path:{key}'):
                 params = _params(content, params_key, f'param_key_{label}', value)

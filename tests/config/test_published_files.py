@@ -201,7 +201,7 @@ def test_a_model_of_another_package_builds_networks_losses_optimizers_and_metric
 ):
     monkeypatch.setitem(MODEL_REGISTRY._obj_map, 'OwnWays', OwnWays)
     train = {'total_iter': 4, 'own_opt': {'weight': 1}, 'optim_params': {'lr': 0.1}}
-    opt = plain(images, model_type='OwnWays', network_e={'depth': 3}, train=train)
+    opt = plain(images, model_type='OwnWays', network_e={'depth': 3}, network_f='small', train=train)
     opt['val'] = {'val_freq': 1, 'save_img': True, 'metrics': {'own': {'type': 'own'}}}
     check_options(opt, is_train=True, where='a.yml')
     test = plain(images, model_type='OwnWays', datasets={'test': plain(images)['datasets']['val']}, val=opt['val'])
