@@ -6,8 +6,6 @@ import sys
 import pytest
 import torch
 
-from s3net_plugin.benchmark import choose_settings
-from s3net_plugin.benchmark.cases import all_cases
 from tests.conftest import ROOT
 
 
@@ -19,8 +17,13 @@ def test_one_command_measures_everything(tmp_path):
     assert result.returncode == 0, result.stderr
     found = json.loads((tmp_path / 'found.json').read_text())
     assert [path.name for path in tmp_path.iterdir()] == ['found.json']
-    cases = all_cases(choose_settings(torch.device('cpu'), quick=True))
-    assert list(found['speedup_over_plain']) == [name for case in cases for name in case.fast]
+    names = ['inference_b1', 'inference_b8', 'train_step', 'train_step_bfloat16', 'charbonnier']
+    names += ['wssim', 'wssim_compiled', 'perceptual']
+    names += ['shading', 'closed_form', 'test_set', 'test_set_bfloat16', 'first_iteration']
+    names += ['relight_photo_cold', 'relight_photo']
+    if 'bfloat16' not in found['matrix_product']:  # the processor has none
+        names = [name for name in names if 'bfloat16' not in name]
+    assert list(found['speedup_over_plain']) == names
     assert all(rate > 0 for rate in found['matrix_product'].values())
     assert 'inference_b1, ' in result.stdout.split('A large matrix product reaches ')[1]
     assert found['machine']['threads'] == 1

@@ -96,7 +96,8 @@ def test_scores_do_not_depend_on_the_number_of_processes(prepare, pair, tiny_opt
         succeed(launch(folder, processes, 'test', '-opt', path))
         with (folder / 'results/tiny/metrics.csv').open() as file:
             rows[processes] = [(row['image'], row['method'], row['psnr']) for row in csv.DictReader(file)]
-        assert len(list(folder.glob('results/tiny/visualization/val/*_panel.png'))) == images
+        for kind in ('tiny', 'panel'):
+            assert len(list(folder.glob(f'results/tiny/visualization/val/*_{kind}.png'))) == images
     assert len(rows[1]) == 4 * images
     assert rows[1] == rows[2] == rows[3]
 
